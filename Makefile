@@ -1,0 +1,76 @@
+# One non-recursive makefile. Targets: all test unit bats lint format fuzz bench torture demo
+# completions deps install uninstall clean. Variables: CC CPPFLAGS CFLAGS LDFLAGS PREFIX DESTDIR,
+# SAN=address,undefined, COVERAGE=1, WERROR=1, each build kind in a folder of its own.
+
+PREFIX ?= /usr/local
+MANDIR ?= $(PREFIX)/share/man
+VERSION := 0.1.0
+
+# --- build kinds ---------------------------------------------------------------------------------
+comma := ,
+KIND := $(if $(SAN),-san-$(subst $(comma),-,$(SAN)))$(if $(COVERAGE),-coverage)$(if $(FUZZING),-fuzzing)$(if $(filter clang%,$(CC)),-clang)
+B := build$(KIND:-%=/%)
+
+PKGS := libssl libcrypto jansson libidn2
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+
+CFLAGS ?= -O2 -g
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wformat=2 -Wvla
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE
+HARDEN_LD := -pie -Wl,-z,relro,-z,now
+ifeq ($(SAN)$(FUZZING),)
+HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+else
+SAN_FLAGS := -fsanitize=$(SAN)$(if $(FUZZING),$(if $(SAN),$(comma))fuzzer-no-link) -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+ifneq ($(COVERAGE),)
+SAN_FLAGS += --coverage -O0
+endif
+ALL_CPPFLAGS = -D_GNU_SOURCE -DMXTLS_VERSION='"$(VERSION)"' -Ilib -Icmd $(PKG_CFLAGS) $(CPPFLAGS)
+ALL_CFLAGS = -std=c11 $(WARN) $(if $(WERROR),-Werror) $(HARDEN) $(CFLAGS) $(SAN_FLAGS) -ffile-prefix-map=$(CURDIR)=.
+ALL_LDFLAGS = $(HARDEN_LD) $(SAN_FLAGS) $(LDFLAGS)
+LIBS = $(PKG_LIBS) -lev -lresolv
+
+# --- files ---------------------------------------------------------------------------------------
+LIB_SRC := $(sort $(wildcard lib/*/*.c))
+CMD_SRC := $(sort $(wildcard cmd/*.c))
+UNIT_SRC := $(sort $(wildcard tests/unit/*_test.c))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/*_fuzz.c))
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
+CMD_OBJ := $(CMD_SRC:%.c=$(B)/%.o)
+UNIT_BIN := $(UNIT_SRC:%.c=$(B)/%)
+REPLAY_BIN := $(FUZZ_SRC:%.c=$(B)/%_replay)
+FUZZ_BIN := $(FUZZ_SRC:%.c=$(B)/%)
+
+.PHONY: all
+all: $(B)/mxtls
+
+$(B)/mxtls: $(CMD_OBJ) $(B)/libmxtls.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $(CMD_OBJ) $(B)/libmxtls.a $(LIBS)
+
+$(B)/libmxtls.a: $(LIB_OBJ)
+	rm -f $@
+	$(AR) rcsD $@ $(LIB_OBJ)
+
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/tests/unit/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/main.o $(B)/libmxtls.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/tests/fuzz/%_replay: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libmxtls.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+# --- tests ---------------------------------------------------------------------------------------
+.PHONY: unit
+unit: $(UNIT_BIN) $(REPLAY_BIN)
+	@sh tests/run-unit $(B)
+
+.PHONY: clean
+clean:
+	rm -rf build

@@ -1,0 +1,159 @@
+#ifndef BASE_FACTS_H
+#define BASE_FACTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/fail.h"
+
+/*
+ * The facts that drivers gather and decisions read, made from facts.def: the enums, the structs,
+ * and one table that describes their fields for writing, reading and documenting. All strings
+ * and lists live in one arena of whoever gathers. Call facts_init_<struct> on fresh memory: it
+ * sets "unknown" in every field.
+ */
+
+/* Enumerations. */
+#define FACT_ENUM(type) enum type {
+#define FACT_TOKEN(type, symbol, token, doc) symbol,
+#define FACT_ENUM_END(type) \
+	} \
+	; \
+	const char *type##_str(enum type value); \
+	bool type##_parse(const char *token, enum type *value_r);
+#define FACT_STRUCT(type, doc)
+#define FACT_STRUCT_END(type)
+#define FACT_STR(type, member, path, doc)
+#define FACT_STRS(type, member, path, doc)
+#define FACT_INT(type, member, path, doc)
+#define FACT_COUNT(type, member, path, doc)
+#define FACT_BOOL(type, member, path, doc)
+#define FACT_TRI(type, member, path, doc)
+#define FACT_SECS(type, member, path, doc)
+#define FACT_TIME(type, member, path, doc)
+#define FACT_WORD(type, member, word, path, doc)
+#define FACT_SUB(type, member, sub, path, doc)
+#define FACT_LIST(type, member, sub, path, doc)
+#define FACT_KEYED(type, member, sub, key, path, doc)
+#include "base/facts.def"
+#undef FACT_ENUM
+#undef FACT_TOKEN
+#undef FACT_ENUM_END
+#undef FACT_STRUCT
+#undef FACT_STRUCT_END
+#undef FACT_STR
+#undef FACT_STRS
+#undef FACT_INT
+#undef FACT_COUNT
+#undef FACT_BOOL
+#undef FACT_TRI
+#undef FACT_SECS
+#undef FACT_TIME
+#undef FACT_WORD
+#undef FACT_SUB
+#undef FACT_LIST
+#undef FACT_KEYED
+
+/* Structs. */
+#define FACT_ENUM(type)
+#define FACT_TOKEN(type, symbol, token, doc)
+#define FACT_ENUM_END(type)
+#define FACT_STRUCT(type, doc) struct type {
+#define FACT_STRUCT_END(type) \
+	} \
+	; \
+	void facts_init_##type(struct type *facts); \
+	extern const struct fact_table fact_table_##type;
+#define FACT_STR(type, member, path, doc) char *member;
+#define FACT_STRS(type, member, path, doc) struct strs member;
+#define FACT_INT(type, member, path, doc) int64_t member;
+#define FACT_COUNT(type, member, path, doc) int64_t member;
+#define FACT_BOOL(type, member, path, doc) bool member;
+#define FACT_TRI(type, member, path, doc) enum tri member;
+#define FACT_SECS(type, member, path, doc) double member;
+#define FACT_TIME(type, member, path, doc) int64_t member;
+#define FACT_WORD(type, member, word, path, doc) enum word member;
+#define FACT_SUB(type, member, sub, path, doc) struct sub member;
+#define FACT_LIST(type, member, sub, path, doc) \
+	struct sub *member; \
+	size_t member##_n;
+#define FACT_KEYED(type, member, sub, key, path, doc) FACT_LIST(type, member, sub, path, doc)
+#include "base/facts.def"
+#undef FACT_ENUM
+#undef FACT_TOKEN
+#undef FACT_ENUM_END
+#undef FACT_STRUCT
+#undef FACT_STRUCT_END
+#undef FACT_STR
+#undef FACT_STRS
+#undef FACT_INT
+#undef FACT_COUNT
+#undef FACT_BOOL
+#undef FACT_TRI
+#undef FACT_SECS
+#undef FACT_TIME
+#undef FACT_WORD
+#undef FACT_SUB
+#undef FACT_LIST
+#undef FACT_KEYED
+
+enum fact_kind {
+	FACT_KIND_STR,
+	FACT_KIND_STRS,
+	FACT_KIND_INT,
+	FACT_KIND_COUNT,
+	FACT_KIND_BOOL,
+	FACT_KIND_TRI,
+	FACT_KIND_SECS,
+	FACT_KIND_TIME,
+	FACT_KIND_WORD,
+	FACT_KIND_SUB,
+	FACT_KIND_LIST,
+	FACT_KIND_KEYED
+};
+
+struct fact_field {
+	const char *path;
+	const char *doc;
+	enum fact_kind kind;
+	size_t offset;                      /* of the member; of the pointer for LIST and KEYED */
+	size_t offset_n;                    /* of member_n, for LIST and KEYED */
+	const char *(*word_str)(int value); /* WORD */
+	bool (*word_parse)(const char *token, int *value_r); /* WORD */
+	const struct fact_table *sub;                        /* SUB, LIST, KEYED */
+	size_t key_offset; /* KEYED: the STR member of the element */
+};
+
+struct fact_table {
+	const char *name; /* "host_facts" */
+	const char *doc;
+	size_t size; /* sizeof the struct */
+	void (*init)(void *facts);
+	const struct fact_field *fields;
+	size_t field_count;
+};
+
+struct buf;
+
+/*
+ * Append the struct as one line of JSON (no newline) to out. Strings that are not UTF-8 are
+ * written with each wrong byte as \u00XX (its Latin-1 code point), control characters escaped.
+ * Returns 0, or -1 when out is full.
+ */
+int facts_write_json(const struct fact_table *table, const void *facts, struct buf *out);
+
+/*
+ * Read one JSON object into a struct (initialised here); unknown members are ignored, missing
+ * ones stay unknown. Strings live in arena. Returns 0, or -1 with why (MESSAGE): not JSON, or a
+ * member of the wrong type, named by its path.
+ */
+int facts_read_json(const struct fact_table *table, const char *json, size_t n, struct arena *arena,
+    void *facts_r, struct fail *why);
+
+/* Print "path<TAB>kind<TAB>doc" for each field, lists as path[].sub: --list-fields and the manual. */
+void facts_list_fields(const struct fact_table *table, FILE *out);
+
+#endif

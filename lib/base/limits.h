@@ -1,0 +1,55 @@
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+/*
+ * Every maximum in one place, with its reason. Anything that grows with what a peer sends has a
+ * row here; nothing else in the tree may invent a bound for network input.
+ */
+
+/* SMTP, as a client (RFC 5321 s4.5.3.1 gives minima; ours are larger, and final). */
+#define LIMIT_REPLY_LINE_BYTES 2048   /* s4.5.3.1.5 says 512; real EHLO lines are longer */
+#define LIMIT_REPLY_LINES 128         /* longest real EHLO reply seen has about 25 */
+#define LIMIT_REPLY_BYTES (64 * 1024) /* a whole reply, all lines together */
+#define LIMIT_PATH_BYTES 256          /* s4.5.3.1.3, with the angle brackets */
+#define LIMIT_LOCAL_PART_BYTES 64     /* s4.5.3.1.1 */
+#define LIMIT_DOMAIN_BYTES 255        /* s4.5.3.1.2, RFC 1035 s2.3.4 */
+#define LIMIT_COMMAND_ARG_BYTES 1000  /* what smtp_cmd() will write after the verb */
+
+/* SMTP, as a server. */
+#define LIMIT_COMMAND_LINE_BYTES 2048 /* 512 plus RFC 6531 and RFC 3461 parameters, and room */
+#define LIMIT_RECIPIENTS 100          /* s4.5.3.1.8 asks for at least 100; announced by LIMITS */
+#define LIMIT_MESSAGE_BYTES (25L * 1000 * 1000) /* default of SIZE= */
+#define LIMIT_TEXT_LINE_BYTES 998               /* RFC 5322 s2.1.1, without CRLF */
+#define LIMIT_HOPS 100                          /* s6.3: reject above 100 Received fields */
+#define LIMIT_SERVER_ERRORS 10                  /* errors of one session before 421 */
+
+/* Reading ahead. */
+#define LIMIT_CONN_READ_BYTES 16384 /* one TLS record */
+
+/* TLS. */
+#define LIMIT_CHAIN_BYTES (100 * 1024) /* certificate message; OpenSSL's own default */
+#define LIMIT_CHAIN_DEPTH 10           /* intermediates accepted when a chain is built */
+#define LIMIT_SANS 200                 /* names kept of one certificate */
+
+/* DNS. */
+#define LIMIT_DNS_UDP_BYTES 1232  /* EDNS0 size that no path fragments (DNS flag day 2020) */
+#define LIMIT_DNS_TCP_BYTES 65535 /* RFC 1035 s4.2.2: two bytes of length */
+#define LIMIT_DNS_RECORDS 256     /* records kept of one answer */
+#define LIMIT_CNAME_CHAIN 10      /* aliases followed inside one answer */
+#define LIMIT_MX_HOSTS 50         /* MX hosts looked at for one domain */
+#define LIMIT_MX_ADDRESSES 20     /* addresses looked at for one MX host */
+
+/* Messages read from stdin. */
+#define LIMIT_HEADER_BYTES (1024 * 1024)        /* whole header section of a submitted message */
+#define LIMIT_SUBMIT_BYTES (100L * 1000 * 1000) /* a whole submitted message */
+#define LIMIT_SUBMIT_RECIPIENTS 10000           /* recipients of one submission */
+
+/* Local files. */
+#define LIMIT_CONFIG_BYTES (8 * 1024 * 1024) /* policy file with its @lists */
+#define LIMIT_CONFIG_LINE_BYTES 8192
+
+/* Processes. */
+#define LIMIT_FIBERS 30000 /* two mappings each; vm.max_map_count is 65530 */
+#define LIMIT_LOG_LINE_BYTES 2048
+
+#endif

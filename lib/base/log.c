@@ -1,0 +1,64 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/text.h"
+
+static enum log_level max_level = LOG_LEVEL_WARN;
+static const char *program = "mxtls";
+
+void
+log_level_set(enum log_level level)
+{
+	max_level = level;
+}
+
+enum log_level
+log_level(void)
+{
+	return max_level;
+}
+
+void
+log_name_set(const char *name)
+{
+	program = name;
+}
+
+static void
+log_line(enum log_level level, const char *fmt, va_list ap)
+{
+	static const char *const words[] = { "", "warning: ", "", "debug: " };
+	char text[LIMIT_LOG_LINE_BYTES], line[LIMIT_LOG_LINE_BYTES + 64];
+	int saved = errno;
+
+	if (level > max_level)
+		return;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	text_sanitize(text);
+	int n = snprintf(line, sizeof(line), "%s: %s%s\n", program, words[level], text);
+	/* one write: lines of several processes do not mix */
+	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0) {
+		/* nobody is listening */
+	}
+	errno = saved;
+}
+
+#define LOG_FUNCTION(name, level) \
+	void name(const char *fmt, ...) \
+	{ \
+		va_list ap; \
+		va_start(ap, fmt); \
+		log_line(level, fmt, ap); \
+		va_end(ap); \
+	}
+
+LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
+LOG_FUNCTION(log_warn, LOG_LEVEL_WARN)
+LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
+LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)

@@ -1,0 +1,22 @@
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+/*
+ * Talk for people and logs: stderr, one line an event, "mxtls: level: text". stdout is for
+ * results only and never written here. Text is sanitised; a line is cut at
+ * LIMIT_LOG_LINE_BYTES. Secrets and message bodies are never logged.
+ */
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+/* Lines above this level are dropped. Default: WARN. */
+void log_level_set(enum log_level level);
+enum log_level log_level(void);
+/* The word before the colon; default "mxtls". Kept, not copied. */
+void log_name_set(const char *name);
+
+void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

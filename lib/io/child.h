@@ -1,0 +1,38 @@
+#ifndef IO_CHILD_H
+#define IO_CHILD_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/fail.h"
+
+/*
+ * Child processes: the one fork, the one exec and the one reaper. A child is waited for by a pidfd
+ * or, where there is none, a pipe that closes with it; SIGCHLD is not used.
+ */
+struct child {
+	pid_t pid;
+	int wait_fd; /* readable when the child has ended */
+};
+
+/*
+ * Fork; in the child close every descriptor but 0-2 and keep_fds[n], reset signals, forget the
+ * scheduler, and _exit(fn(arg)). Fails with OS.
+ */
+int child_fork(struct child *c_r, int (*fn)(void *arg), void *arg, const int *keep_fds, size_t n,
+    struct fail *why);
+
+/*
+ * Run argv[0] (an absolute path; no shell, no PATH) with environment envp and the descriptors as its 0, 1, 2
+ * (-1: /dev/null). Fails with OS; a program that cannot be executed shows as exit status 127.
+ */
+int child_exec(struct child *c_r, char *const argv[], char *const envp[], int in, int out, int err,
+    struct fail *why);
+
+/* Wait for its end: *status_r as of waitpid(2). Fails with TIMEOUT, CANCELLED; then it can be waited for again. */
+int child_wait(struct child *c, int *status_r, int64_t deadline, struct fail *why);
+
+/* Send a signal to the child's process group; harmless when it has ended. */
+void child_kill(struct child *c, int signal);
+
+#endif

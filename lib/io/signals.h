@@ -1,0 +1,29 @@
+#ifndef IO_SIGNALS_H
+#define IO_SIGNALS_H
+
+#include <stdint.h>
+
+#include "base/fail.h"
+
+/*
+ * Signals reach the program through the loop only (a self-pipe that a fiber reads). SIGPIPE and
+ * SIGXFSZ are ignored. INT and TERM: stop; a second one: stop at once; a third: default action
+ * (DESIGN 8).
+ */
+
+/* Ignore SIGPIPE and SIGXFSZ; open /dev/null on closed descriptors 0, 1, 2. First thing in main. */
+void signals_init(void);
+
+/* Catch the signal from now on: it is queued for signals_wait. */
+void signals_catch(int signo);
+/* Default action again. */
+void signals_default(int signo);
+
+/*
+ * Wait for the next caught signal: its number, or -1 with TIMEOUT or CANCELLED. One fiber only.
+ */
+int signals_wait(int64_t deadline, struct fail *why);
+/* Last INT or TERM that was seen, or 0: decides exit status 130 or 143. */
+int signals_stop_seen(void);
+
+#endif

@@ -1,0 +1,112 @@
+#ifndef TLS_TLS_H
+#define TLS_TLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/arena.h"
+#include "base/facts.h"
+#include "base/fail.h"
+
+/*
+ * TLS sessions. This folder is the only user of OpenSSL. Descriptors are non-blocking; the error
+ * queue is cleared before each OpenSSL call and drained right after; no fiber yields inside
+ * OpenSSL.
+ *
+ * The handshake never judges certificates: it takes what the peer sends, tls_gather collects
+ * facts, tls_verify (verify.h) judges the chain afterwards, and lib/policy decides. So probe sees every
+ * server and send refuses by one pure function.
+ */
+
+/* Once per process, before anything else of this folder; OPENSSL_INIT_NO_LOAD_CONFIG (DECISIONS A6). */
+void tls_init(void);
+/* "OpenSSL 3.0.19 27 Jan 2026" */
+const char *tls_library_version(void);
+
+enum tls_version {
+	TLS_VERSION_ANY = 0,
+	TLS_VERSION_1_0 = 0x301,
+	TLS_VERSION_1_1 = 0x302,
+	TLS_VERSION_1_2 = 0x303,
+	TLS_VERSION_1_3 = 0x304
+};
+/* "TLSv1", "TLSv1.0", "TLSv1.2", any case, "TLS1.2"; false when unknown. */
+bool tls_version_parse(const char *text, enum tls_version *version_r);
+const char *tls_version_str(enum tls_version version);
+
+/* A client's or a server's settings, shared by its sessions; made before the loop starts. */
+struct tls_ctx;
+
+struct tls_client_options {
+	enum tls_version min, max; /* ANY: TLS 1.0 and up (level 0) or 1.2 (level 1) */
+	int security_level; /* 0: weakness is reported, not an error (DECISIONS C22); 1: authenticated levels */
+	const char *ciphers; /* OpenSSL cipher list for TLS <= 1.2, or NULL */
+};
+
+/* Fails with TLS_CONFIG. */
+struct tls_ctx *tls_ctx_client(const struct tls_client_options *options, struct fail *why);
+
+struct tls_server_options {
+	const char *const *cert_files; /* PEM, leaf first; ECDSA and RSA may both be given */
+	const char *const *key_files;  /* same count */
+	size_t n;
+	const char
+	    *self_signed_name; /* not NULL: make a P-256 certificate for this host name instead */
+	enum tls_version min, max; /* ANY: TLS 1.2 and up */
+};
+
+/*
+ * Session tickets and cache are off, renegotiation is off, ALPN accepts only "smtp" (reference
+ * listen.md S21, S22, S24). Refuses a key that does not match, an unreadable or expired-format file, an
+ * encrypted key (never prompts). Fails with TLS_CONFIG naming the file.
+ */
+struct tls_ctx *tls_ctx_server(const struct tls_server_options *options, struct fail *why);
+/* SHA-256 fingerprint of the (first) server certificate, lower-case hex, 65 bytes. */
+void tls_ctx_server_fingerprint(const struct tls_ctx *ctx, char out[65]);
+void tls_ctx_free(struct tls_ctx *ctx);
+
+struct tls;
+
+/*
+ * A client session over a connected descriptor (borrowed, must outlive it). server_name: SNI, NULL
+ * for none (an address is never sent). keys: restrict the certificate kinds asked for (DECISIONS
+ * C21). Fails with TLS_CONFIG.
+ */
+struct tls *tls_client(
+    struct tls_ctx *ctx, int fd, const char *server_name, enum key_type keys, struct fail *why);
+struct tls *tls_server(struct tls_ctx *ctx, int fd, struct fail *why);
+void tls_free(struct tls *tls);
+
+/* Complete the handshake. Fails with TLS_HANDSHAKE (the text has OpenSSL's reason and the alert), TIMEOUT, EOF, CANCELLED. */
+int tls_handshake(struct tls *tls, int64_t deadline, struct fail *why);
+
+/*
+ * Read up to n bytes: > 0; 0 after the peer's close_notify; -1 with TIMEOUT, CANCELLED, TLS_IO, or
+ * TLS_TRUNCATED for an end of stream without close_notify. After any failure the session is dead: every further call fails.
+ */
+ssize_t tls_read(struct tls *tls, void *data, size_t n, int64_t deadline, struct fail *why);
+/* Write all n bytes: 0 or -1. */
+int tls_write(struct tls *tls, const void *data, size_t n, int64_t deadline, struct fail *why);
+/* Send close_notify if the socket takes it; never waits. */
+void tls_close_notify(struct tls *tls);
+/* Decrypted bytes that wait inside the session. */
+size_t tls_pending(const struct tls *tls);
+
+/*
+ * Collect what the handshake showed (version, cipher, group, chain fingerprints, ticket...). Call
+ * facts_init_tls_facts first; tls->verify stays unknown. Each certificate of the chain is appended to
+ * *certs_inout (arena array, arena_push) unless its fingerprint is there already. Also
+ * callable after a failed handshake: then complete = no and what is known.
+ */
+void tls_gather(const struct tls *tls, struct arena *arena, struct tls_facts *facts,
+    struct cert_facts **certs_inout, size_t *certs_n_inout);
+
+/* Short facts for logs and Received fields: "TLSv1.3", IANA cipher name, group ("" when unknown). */
+const char *tls_session_version(const struct tls *tls);
+const char *tls_session_cipher(const struct tls *tls);
+const char *tls_session_group(const struct tls *tls);
+/* Server side: the SNI the client sent, or NULL. Remote bytes: look up only, never print raw. */
+const char *tls_session_sni(const struct tls *tls);
+
+#endif

@@ -1,0 +1,31 @@
+#ifndef TLS_VERIFY_H
+#define TLS_VERIFY_H
+
+#include "tls/tls.h"
+
+/*
+ * Judging a chain after the handshake. The trust store is opened once; the CA bundle is read only
+ * when a chain must be judged, hashed directories on demand (DESIGN 8).
+ */
+struct tls_trust;
+
+/*
+ * ca_file, ca_dir: PEM bundle and hashed directory; both NULL: the system's (the directory
+ * /etc/ssl/certs when it is hashed, else OpenSSL's default file). A file that is given and cannot be read
+ * fails at once: TLS_CONFIG, never "verification silently off".
+ */
+struct tls_trust *tls_trust_new(const char *ca_file, const char *ca_dir, struct fail *why);
+void tls_trust_free(struct tls_trust *trust);
+
+/*
+ * Verify the chain of a completed client session into *verify_r (initialised here):
+ * trust with every error listed, name match against host and against domain (either may be NULL:
+ * stays unknown), dates and self-signature of the leaf. at: Unix seconds to verify as of. Name rules: RFC 6125, wildcard
+ * for one whole left-most label only, CN only without any DNS SAN (send's STS levels will forbid it); an
+ * IP literal matches IP SANs. auth_level: OpenSSL security level for the chain, 0 or 1.
+ */
+void
+tls_verify(const struct tls *tls, struct tls_trust *trust, const char *host, const char *domain,
+    int64_t at, int auth_level, struct arena *arena, struct verify_facts *verify_r);
+
+#endif
