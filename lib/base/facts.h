@@ -16,7 +16,7 @@
  * sets "unknown" in every field.
  */
 
-/* Enumerations. */
+/* Enumerations. type_parse leaves *value_r alone when it returns false. */
 #define FACT_ENUM(type) enum type {
 #define FACT_TOKEN(type, symbol, token, doc) symbol,
 #define FACT_ENUM_END(type) \
@@ -24,43 +24,9 @@
 	; \
 	const char *type##_str(enum type value); \
 	bool type##_parse(const char *token, enum type *value_r);
-#define FACT_STRUCT(type, doc)
-#define FACT_STRUCT_END(type)
-#define FACT_STR(type, member, path, doc)
-#define FACT_STRS(type, member, path, doc)
-#define FACT_INT(type, member, path, doc)
-#define FACT_COUNT(type, member, path, doc)
-#define FACT_BOOL(type, member, path, doc)
-#define FACT_TRI(type, member, path, doc)
-#define FACT_SECS(type, member, path, doc)
-#define FACT_TIME(type, member, path, doc)
-#define FACT_WORD(type, member, word, path, doc)
-#define FACT_SUB(type, member, sub, path, doc)
-#define FACT_LIST(type, member, sub, path, doc)
-#define FACT_KEYED(type, member, sub, key, path, doc)
 #include "base/facts.def"
-#undef FACT_ENUM
-#undef FACT_TOKEN
-#undef FACT_ENUM_END
-#undef FACT_STRUCT
-#undef FACT_STRUCT_END
-#undef FACT_STR
-#undef FACT_STRS
-#undef FACT_INT
-#undef FACT_COUNT
-#undef FACT_BOOL
-#undef FACT_TRI
-#undef FACT_SECS
-#undef FACT_TIME
-#undef FACT_WORD
-#undef FACT_SUB
-#undef FACT_LIST
-#undef FACT_KEYED
 
 /* Structs. */
-#define FACT_ENUM(type)
-#define FACT_TOKEN(type, symbol, token, doc)
-#define FACT_ENUM_END(type)
 #define FACT_STRUCT(type, doc) struct type {
 #define FACT_STRUCT_END(type) \
 	} \
@@ -80,25 +46,10 @@
 #define FACT_LIST(type, member, sub, path, doc) \
 	struct sub *member; \
 	size_t member##_n;
-#define FACT_KEYED(type, member, sub, key, path, doc) FACT_LIST(type, member, sub, path, doc)
+#define FACT_KEYED(type, member, sub, key, path, doc) \
+	struct sub *member; \
+	size_t member##_n;
 #include "base/facts.def"
-#undef FACT_ENUM
-#undef FACT_TOKEN
-#undef FACT_ENUM_END
-#undef FACT_STRUCT
-#undef FACT_STRUCT_END
-#undef FACT_STR
-#undef FACT_STRS
-#undef FACT_INT
-#undef FACT_COUNT
-#undef FACT_BOOL
-#undef FACT_TRI
-#undef FACT_SECS
-#undef FACT_TIME
-#undef FACT_WORD
-#undef FACT_SUB
-#undef FACT_LIST
-#undef FACT_KEYED
 
 enum fact_kind {
 	FACT_KIND_STR,
@@ -121,7 +72,7 @@ struct fact_field {
 	enum fact_kind kind;
 	size_t offset;                      /* of the member; of the pointer for LIST and KEYED */
 	size_t offset_n;                    /* of member_n, for LIST and KEYED */
-	const char *(*word_str)(int value); /* WORD */
+	const char *(*word_str)(int value); /* WORD; NULL for a value that is none */
 	bool (*word_parse)(const char *token, int *value_r); /* WORD */
 	const struct fact_table *sub;                        /* SUB, LIST, KEYED */
 	size_t key_offset; /* KEYED: the STR member of the element */
@@ -141,19 +92,25 @@ struct buf;
 /*
  * Append the struct as one line of JSON (no newline) to out. Strings that are not UTF-8 are
  * written with each wrong byte as \u00XX (its Latin-1 code point), control characters escaped.
+ * Seconds are written to the microsecond. The keys of a KEYED list must differ from each other.
  * Returns 0, or -1 when out is full.
  */
 int facts_write_json(const struct fact_table *table, const void *facts, struct buf *out);
 
 /*
  * Read one JSON object into a struct (initialised here); unknown members are ignored, missing
- * ones stay unknown. Strings live in arena. Returns 0, or -1 with why (MESSAGE): not JSON, or a
- * member of the wrong type, named by its path.
+ * and null ones stay unknown. Strings live in arena. Returns 0, or -1 with why (MESSAGE): not
+ * JSON, nested deeper than LIMIT_JSON_DEPTH, or a member of the wrong type or with a word that the
+ * table does not have, named by its path ("exchanges[0].hosts[1].port").
  */
 int facts_read_json(const struct fact_table *table, const char *json, size_t n, struct arena *arena,
     void *facts_r, struct fail *why);
 
-/* Print "path<TAB>kind<TAB>doc" for each field, lists as path[].sub: --list-fields and the manual. */
+/*
+ * Print "path<TAB>kind<TAB>doc" for each field, depth first, for --list-fields and the manual. What
+ * lies in a list or in a keyed list has "[]" in its path, as jq(1) writes it; the doc of a word
+ * ends in its values.
+ */
 void facts_list_fields(const struct fact_table *table, FILE *out);
 
 #endif

@@ -47,6 +47,7 @@
 /* Local files. */
 #define LIMIT_CONFIG_BYTES (8 * 1024 * 1024) /* policy file with its @lists */
 #define LIMIT_CONFIG_LINE_BYTES 8192
+#define LIMIT_JSON_DEPTH 32 /* a record nests 8 deep; jansson recurses, and stacks are small */
 
 /* Processes. */
 #define LIMIT_FIBERS 30000 /* two mappings each; vm.max_map_count is 65530 */
