@@ -1,1 +1,165 @@
-int main(void){return 0;}
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "command.h"
+
+const struct command *const commands[] = { &cmd_probe, &cmd_send, &cmd_listen, &cmd_completion,
+	NULL };
+
+static int
+usage_error(const char *text)
+{
+	fprintf(stderr, "mxtls: %s\nTry 'mxtls --help'.\n", text);
+	return EX_USAGE;
+}
+
+static int
+unknown_command(const char *name)
+{
+	const char *candidates[16];
+	char text[200];
+	size_t n = 0;
+
+	for (size_t i = 0; commands[i] != NULL; i++)
+		if (!commands[i]->hidden)
+			candidates[n++] = commands[i]->name;
+	candidates[n++] = "help";
+	const char *kind = name[0] == '-' ? "option" : "command";
+	const char *near = NULL;
+	if (name[0] != '-') {
+		near = text_nearest(name, candidates, n);
+	} else if (strncmp(name, "--", 2) == 0) {
+		static const char *const options[] = { "--help", "--version" };
+		near = text_nearest(name, options, 2);
+	}
+	if (near == NULL)
+		snprintf(text, sizeof(text), "unknown %s '%.60s'", kind, name);
+	else
+		snprintf(
+		    text, sizeof(text), "unknown %s '%.60s', did you mean '%s'?", kind, name, near);
+	text_sanitize(text);
+	return usage_error(text);
+}
+
+static int
+version(void)
+{
+	printf("mxtls %s\n", MXTLS_VERSION);
+	return EX_OK;
+}
+
+static int
+help(int argc, char **argv)
+{
+	if (argc == 0) {
+		command_overview(stdout);
+		return EX_OK;
+	}
+	if (argc > 1)
+		return usage_error("help takes one command");
+	const struct command *command = command_find(argv[0]);
+	if (command == NULL)
+		return unknown_command(argv[0]);
+	command_help(command, stdout);
+	return EX_OK;
+}
+
+static int
+run(const struct command *command, int argc, char **argv)
+{
+	struct arena arena;
+	struct strs operands;
+	struct fail why;
+	int status;
+
+	arena_init(&arena);
+	void *options = arena_alloc(&arena, command->options_size);
+	opt_init(command->opts, options, command->options_size, &arena);
+	switch (opt_parse(
+	    command->opts, command->order, argc, argv, &arena, options, &operands, &why)) {
+	case 0:
+		status = command->run(options, &operands);
+		break;
+	case OPT_HELP:
+		command_help(command, stdout);
+		status = EX_OK;
+		break;
+	default:
+		status = command_fail(command, &why);
+	}
+	arena_free(&arena);
+	return status;
+}
+
+static int
+dispatch(int argc, char **argv)
+{
+	if (argc < 2) {
+		command_overview(stderr);
+		return EX_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return help(0, NULL);
+	if (strcmp(argv[1], "help") == 0)
+		return help(argc - 2, argv + 2);
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
+		return version();
+	const struct command *command = command_find(argv[1]);
+	if (command == NULL)
+		return unknown_command(argv[1]);
+	return run(command, argc - 1, argv + 1);
+}
+
+/* Whether whoever read our output went away (head(1)): that is no error of ours. */
+static bool
+stdout_reader_is_gone(void)
+{
+	struct pollfd fd = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	return poll(&fd, 1, 0) == 1 && (fd.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+/* Results that did not reach their file are not results, whatever the command thought. */
+static int
+finish(int status)
+{
+	bool failed = ferror(stdout) != 0;
+
+	errno = 0;
+	if (fflush(stdout) != 0)
+		failed = true;
+	int error = errno;
+	if (failed && (error == EPIPE || stdout_reader_is_gone()))
+		return status;
+	if (fclose(stdout) != 0) { /* where NFS and quotas say it */
+		failed = true;
+		error = errno;
+	}
+	if (!failed)
+		return status;
+	fprintf(stderr, "mxtls: cannot write to standard output%s%s\n", error != 0 ? ": " : "",
+	    error != 0 ? strerror(error) : "");
+	return EX_IOERR;
+}
+
+int
+main(int argc, char **argv)
+{
+	signal(SIGPIPE, SIG_IGN);
+	/* The program reads files and runs commands that its options name: never for another user
+	 * than the one who calls (DECISIONS A1). */
+	if (getuid() != geteuid() || getgid() != getegid()) {
+		fprintf(stderr, "mxtls: must not be installed setuid or setgid\n");
+		return EX_NOPERM;
+	}
+	/* or the keys of every session end up in a file that somebody else chose (A6) */
+	unsetenv("SSLKEYLOGFILE");
+	return finish(dispatch(argc, argv));
+}

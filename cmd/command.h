@@ -1,0 +1,57 @@
+#ifndef COMMAND_H
+#define COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/opt.h"
+
+/*
+ * A subcommand is a constant: what it is called, what --help and the completions say, its option
+ * table, and the function that does the work. commands[] in main.c lists them.
+ */
+struct command {
+	const char *name;
+	const char *summary; /* one line, for the list of commands */
+	/* Lines after "Usage: ", each without "mxtls NAME"; ended by NULL. */
+	const char *const *usage;
+	const char *description; /* one paragraph of --help */
+	const struct opt *opts;
+	size_t options_size; /* of the struct that opts fills */
+	enum opt_order order;
+	const char *const *examples; /* command lines and what they do, in pairs; ended by NULL */
+	/* Other words that may be the first operand (completion), ended by NULL; or NULL. */
+	const char *const *operand_words;
+	bool hidden; /* not in the list of commands */
+
+	/*
+	 * options: the struct, defaults and command line in it; operands: the rest. Returns the
+	 * exit status. Results go to stdout by stdio: main checks at the end that they were
+	 * written. Errors go to stderr by command_fail.
+	 */
+	int (*run)(const void *options, const struct strs *operands);
+};
+
+extern const struct command cmd_probe, cmd_send, cmd_listen, cmd_completion;
+extern const struct command *const commands[]; /* in the order of the list, ended by NULL */
+
+/* NULL when there is none. */
+const struct command *command_find(const char *name);
+
+/* "mxtls NAME: text" on stderr; returns the exit status of the failure (fail.def). */
+int command_fail(const struct command *command, const struct fail *why);
+
+/*
+ * A usage error found by the command itself (operands, options that exclude each other): the
+ * same line, and a hint to --help. Returns 64.
+ */
+int command_usage_error(const struct command *command, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* --help of one command, and of mxtls itself. */
+void command_help(const struct command *command, FILE *out);
+void command_overview(FILE *out);
+
+#endif
