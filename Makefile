@@ -44,6 +44,8 @@ UNIT_BIN := $(UNIT_SRC:%.c=$(B)/%)
 REPLAY_BIN := $(FUZZ_SRC:%.c=$(B)/%_replay)
 FUZZ_BIN := $(FUZZ_SRC:%.c=$(B)/%)
 
+.SECONDARY: # keep the objects of test programs
+
 .PHONY: all
 all: $(B)/mxtls
 
@@ -71,6 +73,16 @@ $(B)/tests/fuzz/%_replay: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libm
 unit: $(UNIT_BIN) $(REPLAY_BIN)
 	@sh tests/run-unit $(B)
 
+# One file: tests/box bats tests/NAME.bats
+.PHONY: bats
+bats: $(B)/mxtls
+	@MXTLS=$(CURDIR)/$(B)/mxtls tests/run-bats
+
+.PHONY: test
+test: $(B)/mxtls $(UNIT_BIN) $(REPLAY_BIN)
+	@tests/run-test $(B)
+
+# Unpacked packages (build/debs) stay: they need the network.
 .PHONY: clean
 clean:
-	rm -rf build
+	[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name debs -exec rm -rf {} +
