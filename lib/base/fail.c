@@ -30,7 +30,7 @@ fail_code_parse(const char *token)
 	return FAIL_COUNT;
 }
 
-static void
+__attribute__((format(printf, 4, 0))) static void
 fail_vset(struct fail *why, enum fail_code code, int errnum, const char *fmt, va_list ap)
 {
 	why->code = code;

@@ -30,7 +30,7 @@ log_name_set(const char *name)
 	program = name;
 }
 
-static void
+__attribute__((format(printf, 2, 0))) static void
 log_line(enum log_level level, const char *fmt, va_list ap)
 {
 	static const char *const words[] = { "", "warning: ", "", "debug: " };

@@ -7,8 +7,8 @@
 #include "base/fail.h"
 
 /*
- * Child processes: the one fork, the one exec and the one reaper. A child is waited for by a pidfd
- * or, where there is none, a pipe that closes with it; SIGCHLD is not used.
+ * Child processes: the one fork, the one exec and the one reaper. A child is waited for by a pidfd;
+ * where there is none, by a pipe that closes with the last process that holds it. SIGCHLD is not used.
  */
 struct child {
 	pid_t pid;

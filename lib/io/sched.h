@@ -44,12 +44,17 @@ void fiber_cap_restore(int64_t old_cap);
 
 /*
  * Lower the caps of all live fibers, and of all to come, to at most cap: stopping with grace is
- * sched_stop(now + grace), stopping at once is sched_stop(now). A fiber marked as essential
- * (fiber_essential) keeps its own: log writers, the accept loop's drain.
+ * sched_stop(now + grace), stopping at once is sched_stop(now). Daemons keep theirs.
  */
 void sched_stop(int64_t cap);
 bool sched_stopping(void);
-void fiber_essential(void);
+
+/*
+ * The running fiber becomes a daemon: sched_run does not wait for it and sched_stop does not touch
+ * it; when only daemons are left they are cancelled (caps in the past) and must return. For the
+ * fiber that waits for signals and for log writers. Only where sched_has_fibers().
+ */
+void fiber_daemon(void);
 
 /* Number of live fibers, the running one included; high-water mark for benches. */
 unsigned sched_live(void);

@@ -23,7 +23,18 @@ void signals_default(int signo);
  * Wait for the next caught signal: its number, or -1 with TIMEOUT or CANCELLED. One fiber only.
  */
 int signals_wait(int64_t deadline, struct fail *why);
-/* Last INT or TERM that was seen, or 0: decides exit status 130 or 143. */
+/* Readable (IO_READ) when a caught signal waits; for io_wait_many beside other descriptors. */
+int signals_fd(void);
+/* The next caught signal if one waits, else 0; never waits. */
+int signals_next(void);
+
+/*
+ * Stop on INT and TERM as DESIGN 8 says: the first lowers all caps to now + grace_ms, the second to
+ * now, the third kills. Call inside sched_run; starts a daemon fiber. Without fibers the first
+ * signal cancels every wait at once.
+ */
+void signals_stop_on(int64_t grace_ms);
+/* First INT or TERM that was caught, or 0: decides exit status 130 or 143. */
 int signals_stop_seen(void);
 
 #endif
