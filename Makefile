@@ -73,6 +73,14 @@ $(B)/tests/fuzz/%_replay: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libm
 unit: $(UNIT_BIN) $(REPLAY_BIN)
 	@sh tests/run-unit $(B)
 
+# --- files made from the option tables -----------------------------------------------------------
+.PHONY: completions
+completions: $(B)/mxtls
+	@mkdir -p completions
+	$(B)/mxtls completion bash >completions/mxtls.bash
+	$(B)/mxtls completion zsh >completions/_mxtls
+	$(B)/mxtls completion fish >completions/mxtls.fish
+
 # One file: tests/box bats tests/NAME.bats
 .PHONY: bats
 bats: $(B)/mxtls

@@ -29,7 +29,8 @@ static void
 print_words(const struct opt *row)
 {
 	for (size_t i = 0; row->words[i].word != NULL; i++)
-		printf("%s%s", i > 0 ? " " : "", row->words[i].word);
+		if (!opt_word_is_alias(row->words, i))
+			printf("%s%s", i > 0 ? " " : "", row->words[i].word);
 }
 
 static void
@@ -111,19 +112,20 @@ static void
 bash(void)
 {
 	printf(
-	    "# Completion of mxtls for bash. Made by 'make completions'; edit the option tables.\n"
+	    "# Completion of mxtls for bash. Made by 'make completions' from the option tables.\n"
 	    "_mxtls() {\n"
 	    "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}\n"
-	    "    local words= files=\n"
+	    "    local words='' files=''\n"
 	    "    # --name=value comes as three words\n"
 	    "    if [[ $cur == = ]]; then\n"
-	    "        cur=\n"
+	    "        cur=''\n"
 	    "    elif [[ $prev == = ]]; then\n"
 	    "        prev=${COMP_WORDS[COMP_CWORD - 2]}\n"
 	    "    fi\n"
+	    "    ((COMP_CWORD > 1)) || prev=''\n"
 	    "    COMPREPLY=()\n"
 	    "    case ${COMP_WORDS[1]}:$prev in\n"
-	    "    *:mxtls) words=\"");
+	    "    *:) words=\"");
 	print_command_names();
 	printf("help --help --version\" ;;\n"
 	       "    help:help) words=\"");
@@ -226,25 +228,23 @@ zsh_command(const struct command *c)
 	}
 	printf("            '(- *)--help[print this text and exit]' \\\n"
 	       "            '*:operand:");
-	if (c->operand_words != NULL) {
-		printf("(");
+	/* an empty list, not a bare message: with that zsh lists options but never inserts one */
+	printf("(");
+	if (c->operand_words != NULL)
 		print_list(c->operand_words);
-		printf(")");
-	} else {
+	else
 		printf(" ");
-	}
-	printf("'\n        ;;\n");
+	printf(")'\n        ;;\n");
 }
 
 static void
 zsh(void)
 {
-	printf(
-	    "#compdef mxtls\n"
-	    "# Completion of mxtls for zsh. Made by 'make completions'; edit the option tables.\n"
-	    "_mxtls() {\n"
-	    "    local -a commands\n"
-	    "    commands=(\n");
+	printf("#compdef mxtls\n"
+	       "# Completion of mxtls for zsh. Made by 'make completions' from the option tables.\n"
+	       "_mxtls() {\n"
+	       "    local -a commands\n"
+	       "    commands=(\n");
 	for (size_t i = 0; commands[i] != NULL; i++) {
 		if (commands[i]->hidden)
 			continue;
@@ -313,7 +313,7 @@ static void
 fish(void)
 {
 	printf(
-	    "# Completion of mxtls for fish. Made by 'make completions'; edit the option tables.\n"
+	    "# Completion of mxtls for fish. Made by 'make completions' from the option tables.\n"
 	    "complete -c mxtls -f\n"
 	    "complete -c mxtls -n __fish_use_subcommand -l help -d 'print the list of commands'\n"
 	    "complete -c mxtls -n __fish_use_subcommand -l version -d 'print the version'\n"

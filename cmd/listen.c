@@ -31,8 +31,8 @@ static const struct opt_word logs[] = { { "text", LOG_TEXT }, { "json", LOG_JSON
 static const struct opt listen_opts[] = {
 	OPT_GROUP("STARTTLS"),
 	ROW(WORD, tls, "tls", 0, "MODE",
-	    "STARTTLS; required refuses mail in clear, which a public MX must not do (RFC 3207)",
-	    .words = tls_words, .initial = "offered"),
+	    "offer STARTTLS, or require it (not for a public MX: RFC 3207)", .words = tls_words,
+	    .initial = "offered"),
 	ROW(STRS, certs, "cert", 0, "FILE", "certificate chain, PEM, leaf first"),
 	ROW(STRS, keys, "key", 0, "FILE", "private key of the --cert in the same place, PEM"),
 	ROW(FLAG, self_signed, "self-signed", 0, NULL,
@@ -75,10 +75,9 @@ static const struct opt listen_opts[] = {
 static const char *const usage[] = { "[OPTION]... ADDRESS:PORT", "[OPTION]... --stdio", NULL };
 
 static const char *const examples[] = {
-	"mxtls listen --self-signed --accept example.org --deliver maildir:in 127.0.0.1:2525",
+	"mxtls listen --self-signed --accept a.example --deliver discard 127.0.0.1:2525",
 	"A receiver to try things with.",
-	"mxtls listen --tls required --cert chain.pem --key key.pem \
-"
+	"mxtls listen --tls required --cert chain.pem --key key.pem \\\n"
 	"      --accept example.org --deliver maildir:/var/mail/in '[::]:25'",
 	"One that takes no mail in clear.",
 	NULL,

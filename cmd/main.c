@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 
 #include "base/text.h"
 #include "command.h"
+#include "io/signals.h"
 
 const struct command *const commands[] = { &cmd_probe, &cmd_send, &cmd_listen, &cmd_completion,
 	NULL };
@@ -152,7 +152,7 @@ finish(int status)
 int
 main(int argc, char **argv)
 {
-	signal(SIGPIPE, SIG_IGN);
+	signals_init();
 	/* The program reads files and runs commands that its options name: never for another user
 	 * than the one who calls (DECISIONS A1). */
 	if (getuid() != geteuid() || getgid() != getegid()) {

@@ -42,6 +42,15 @@ member(const struct opt *row, void *options)
 	return (char *)options + row->offset;
 }
 
+bool
+opt_word_is_alias(const struct opt_word *words, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (words[k].value == words[i].value)
+			return true;
+	return false;
+}
+
 /* "off, offered or required" */
 static const char *
 words_list(const struct opt *row, const char *last, struct buf *out)
@@ -50,10 +59,7 @@ words_list(const struct opt *row, const char *last, struct buf *out)
 	size_t n = 0;
 
 	for (size_t i = 0; row->words[i].word != NULL; i++) {
-		bool alias = false;
-		for (size_t k = 0; k < i; k++)
-			alias |= row->words[k].value == row->words[i].value;
-		if (alias)
+		if (opt_word_is_alias(row->words, i))
 			continue;
 		if (pending != NULL)
 			buf_printf(out, "%s%s", n++ > 0 ? ", " : "", pending);

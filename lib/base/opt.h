@@ -41,6 +41,9 @@ struct opt_word {
 	int value;
 };
 
+/* Whether words[i] is an alias. */
+bool opt_word_is_alias(const struct opt_word *words, size_t i);
+
 struct opt {
 	const char *name; /* long name without dashes; NULL: only the letter */
 	char letter;      /* 0: only the name */

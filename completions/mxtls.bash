@@ -1,0 +1,45 @@
+# Completion of mxtls for bash. Made by 'make completions' from the option tables.
+_mxtls() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    local words='' files=''
+    # --name=value comes as three words
+    if [[ $cur == = ]]; then
+        cur=''
+    elif [[ $prev == = ]]; then
+        prev=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    ((COMP_CWORD > 1)) || prev=''
+    COMPREPLY=()
+    case ${COMP_WORDS[1]}:$prev in
+    *:) words="probe send listen help --help --version" ;;
+    help:help) words="probe send listen " ;;
+    probe:--format) words="text json" ;;
+    probe:--file | probe:-f | probe:--output | probe:-o | probe:--ca-file) files=-f ;;
+    probe:--ca-dir) files=-d ;;
+    probe:--port | probe:--at | probe:--helo | probe:--source | probe:--timeout | probe:--deadline | probe:--concurrency | probe:--resolver) return ;;
+    send:--policy | send:--ca-file) files=-f ;;
+    send:--ca-dir) files=-d ;;
+    send:--from | send:-f | send:--full-name | send:-F | send:--max-size | send:--via | send:--port | send:--helo | send:--timeout | send:--deadline | send:--resolver) return ;;
+    listen:--tls) words="off offered required" ;;
+    listen:--min-tls) words="TLSv1.0 TLSv1.1 TLSv1.2 TLSv1.3" ;;
+    listen:--log) words="text json" ;;
+    listen:--cert | listen:--key) files=-f ;;
+    listen:--accept | listen:--deliver | listen:--hostname | listen:--max-size | listen:--max-recipients | listen:--max-connections | listen:--max-connections-per-address | listen:--timeout | listen:--drain | listen:--commit-helpers) return ;;
+    completion:completion) words="bash zsh fish" ;;
+    *)
+        case ${COMP_WORDS[1]} in
+        probe) words="--file -f --port --implicit-tls -4 -6 --allow-private --format --json --output -o --list-fields --verbose -v --ca-file --ca-dir --at --helo --source --timeout --deadline --concurrency --resolver --trust-ad --help" ;;
+        send) words="--from-headers -t --ignore-dots -i --from -f --full-name -F --max-size --policy --via --port --ca-file --ca-dir --helo --timeout --deadline --resolver --trust-ad --json --verbose -v --help" ;;
+        listen) words="--tls --cert --key --self-signed --min-tls --accept --deliver --hostname --max-size --max-recipients --stdio --max-connections --max-connections-per-address --timeout --drain --commit-helpers --log --verbose -v --help" ;;
+        completion) words="--help" ;;
+        esac
+        ;;
+    esac
+    if [[ -n $files ]]; then
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen "$files" -- "$cur")
+    elif [[ -n $words ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+    fi
+}
+complete -F _mxtls mxtls
