@@ -29,7 +29,13 @@
 /* TLS. */
 #define LIMIT_CHAIN_BYTES (100 * 1024) /* certificate message; OpenSSL's own default */
 #define LIMIT_CHAIN_DEPTH 10           /* intermediates accepted when a chain is built */
+#define LIMIT_CHAIN_CERTS 32           /* certificates of a chain kept as facts; real ones have 5 */
 #define LIMIT_SANS 200                 /* names kept of one certificate */
+#define LIMIT_CERT_TEXT_BYTES 1024     /* one name or distinguished name of a certificate */
+#define LIMIT_VERIFY_ERRORS 32         /* errors kept of one verification */
+#define LIMIT_TLS_TURN_BYTES 65536     /* read in one turn before other fibers get theirs */
+#define LIMIT_TLS_POST_HANDSHAKE 256   /* tickets and the like after the handshake; real: 2 */
+#define LIMIT_TLS_KEY_UPDATES 16       /* in a minute (RFC 8446 s5.5: one in 2^24 records) */
 
 /* DNS. */
 #define LIMIT_DNS_UDP_BYTES 1232  /* EDNS0 size that no path fragments (DNS flag day 2020) */

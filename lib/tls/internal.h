@@ -1,0 +1,92 @@
+#ifndef TLS_INTERNAL_H
+#define TLS_INTERNAL_H
+
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include "tls/tls.h"
+
+/*
+ * What the files of this folder share; nobody outside includes it, since it names OpenSSL's types.
+ */
+
+struct tls_ctx {
+	SSL_CTX *ssl;
+	bool server;
+	char *ciphers;        /* client: the cipher list that key restrictions are added to */
+	char fingerprint[65]; /* server: of the first certificate */
+};
+
+/*
+ * A session. The SSL object is owned; the descriptor is borrowed. States: new, complete (the handshake is
+ * done), closed (the peer's close_notify was read), dead (code says why; error has the text).
+ */
+struct tls {
+	SSL *ssl;
+	int fd;
+	bool server;
+	enum key_type keys;
+	bool complete, closed, dead;
+	enum fail_code code; /* of the failure that killed it */
+	char *error;         /* its text, heap, or NULL */
+	size_t budget_bytes; /* how much the running OpenSSL call may still read */
+	bool bio_eof;
+
+	/* what callbacks saw */
+	int alert; /* description of the first fatal alert, -1 = none */
+	bool alert_sent;
+	bool client_cert_requested;
+	bool read_any;           /* application data was read */
+	unsigned post_handshake; /* handshake messages received after the handshake */
+	unsigned key_updates;    /* in the minute that began at key_updates_since */
+	int64_t key_updates_since;
+
+	char group[32]; /* key exchange group, "" = none or unknown */
+};
+
+/* Text of the OpenSSL error queue, which is emptied: "reason" or "reason: deeper reason"; "" when empty. */
+void tls_error_drain(char *out, size_t out_bytes);
+
+/* IANA name of an alert description (RFC 8446 s6), or "alert <n>" in out. */
+const char *tls_alert_str(int description, char out[32]);
+
+/*
+ * A session object over a BIO on tls->fd that keeps to tls->budget_bytes and never raises SIGPIPE. NULL
+ * without memory.
+ */
+SSL *tls_ssl_new(struct tls_ctx *ctx, struct tls *tls);
+
+/* Let a context's sessions note what they see in struct tls; ALPN; any chain is taken. */
+void tls_ctx_set_callbacks(SSL_CTX *ssl, bool server);
+
+/* A context with what both sides share. */
+struct tls_ctx *tls_ctx_new(
+    bool server, enum tls_version min, enum tls_version max, int security_level, struct fail *why);
+
+/* Fill tls->group; once, when the handshake is complete. */
+void tls_note_group(struct tls *tls);
+
+/* A P-256 key and a self-signed certificate for a host name or IP literal, from yesterday on. */
+int tls_selfsigned(const char *name, X509 **cert_r, EVP_PKEY **key_r, struct fail *why);
+
+/* SHA-256 of the DER form, lower-case hex. */
+void tls_cert_fingerprint(const X509 *cert, char out[65]);
+
+/* Facts of one certificate (initialised here). Pure. */
+void tls_cert_facts(X509 *cert, struct arena *arena, struct cert_facts *facts_r);
+
+/* Unix seconds; false when it is no valid time. */
+bool tls_time(const ASN1_TIME *t, int64_t *seconds_r);
+
+/*
+ * Does the certificate name this host (or IP literal, brackets allowed)? The rules are those of tls_verify.
+ * *matched_r (may be NULL): the certificate's name that matched, escaped, in arena. Pure.
+ */
+bool tls_cert_names(X509 *cert, const char *name, struct arena *arena, char **matched_r);
+
+/* Copy text without brackets and one trailing dot; false when it is empty or does not fit. */
+bool tls_host_copy(const char *name, char *out, size_t out_bytes);
+/* Parse an address: number of bytes (4, 16), or 0 when it is a name. */
+size_t tls_host_ip(const char *host, unsigned char out[16]);
+
+#endif

@@ -1,0 +1,135 @@
+#include "tls/verify.h"
+
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include "base/limits.h"
+#include "tls/trust.h"
+
+/* Collects the errors of one verification; lives on the stack of judge. */
+struct findings {
+	struct arena *arena;
+	struct verify_facts *facts;
+};
+
+static void
+add_error(struct findings *findings, int depth, int code)
+{
+	struct verify_facts *facts = findings->facts;
+	const char *text = X509_verify_cert_error_string(code);
+	char *entry = arena_printf(findings->arena, "%d:%d:%s", depth, code, text);
+
+	if (facts->errors.n == 0) {
+		facts->code = code;
+		facts->error = arena_strdup(findings->arena, text);
+	}
+	for (size_t i = 0; i < facts->errors.n; i++)
+		if (strcmp(facts->errors.v[i], entry) == 0)
+			return;
+	if (facts->errors.n < LIMIT_VERIFY_ERRORS)
+		strs_add(&facts->errors, findings->arena, entry);
+}
+
+/* Go on after each error, so that all are known: "expired" must not hide "untrusted". */
+static int
+on_error(int ok, X509_STORE_CTX *ctx)
+{
+	if (!ok)
+		add_error(X509_STORE_CTX_get_app_data(ctx), X509_STORE_CTX_get_error_depth(ctx),
+		    X509_STORE_CTX_get_error(ctx));
+	return 1;
+}
+
+static void
+set_params(X509_STORE_CTX *ctx, int64_t at, int auth_level)
+{
+	X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
+
+	X509_STORE_CTX_set_default(ctx, "ssl_server"); /* purpose and trust */
+	X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_TRUSTED_FIRST);
+	X509_VERIFY_PARAM_set_depth(param, LIMIT_CHAIN_DEPTH);
+	X509_VERIFY_PARAM_set_auth_level(param, auth_level);
+	X509_VERIFY_PARAM_set_time(param, (time_t)at);
+}
+
+static void
+judge(X509_STORE *store, X509 *leaf, STACK_OF(X509) * chain, int64_t at, int auth_level,
+    struct arena *arena, struct verify_facts *facts)
+{
+	struct findings findings = { arena, facts };
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+
+	if (ctx == NULL || X509_STORE_CTX_init(ctx, store, leaf, chain) != 1) {
+		facts->error = arena_strdup(arena, "verification could not be started");
+		X509_STORE_CTX_free(ctx);
+		return;
+	}
+	set_params(ctx, at, auth_level);
+	X509_STORE_CTX_set_app_data(ctx, &findings);
+	X509_STORE_CTX_set_verify_cb(ctx, on_error);
+	int rc = X509_verify_cert(ctx);
+	int code = X509_STORE_CTX_get_error(ctx);
+	if (rc < 0) { /* no memory, an internal error: says nothing about the chain */
+		facts->trusted = TRI_UNKNOWN;
+		facts->error = arena_strdup(arena, X509_verify_cert_error_string(code));
+	} else {
+		if (rc == 0 && facts->errors.n == 0)
+			add_error(&findings, X509_STORE_CTX_get_error_depth(ctx), code);
+		facts->trusted = facts->errors.n == 0 ? TRI_YES : TRI_NO;
+		if (facts->errors.n == 0)
+			facts->code = X509_V_OK;
+	}
+	X509_STORE_CTX_free(ctx);
+}
+
+static enum tri
+tri(bool yes)
+{
+	return yes ? TRI_YES : TRI_NO;
+}
+
+static void
+judge_leaf(X509 *leaf, const char *host, const char *domain, int64_t at, struct arena *arena,
+    struct verify_facts *facts)
+{
+	int64_t from, to;
+
+	if (tls_time(X509_get0_notBefore(leaf), &from) && tls_time(X509_get0_notAfter(leaf), &to))
+		facts->expired = tri(at < from || at > to);
+	facts->self_signed = tri(X509_self_signed(leaf, 1) == 1);
+	if (host != NULL)
+		facts->matches_mx = tri(tls_cert_names(leaf, host, arena, &facts->matched_name));
+	if (domain != NULL)
+		facts->matches_domain = tri(tls_cert_names(leaf, domain, arena, NULL));
+}
+
+void
+tls_verify(const struct tls *tls, struct tls_trust *trust, const char *host, const char *domain,
+    int64_t at, int auth_level, struct arena *arena, struct verify_facts *verify_r)
+{
+	X509 *leaf = SSL_get0_peer_certificate(tls->ssl);
+	struct fail why;
+	X509_STORE *store;
+
+	facts_init_verify_facts(verify_r);
+	if (!tls->complete) {
+		verify_r->error = arena_strdup(arena, "the handshake is not complete");
+		return;
+	}
+	if (leaf == NULL) {
+		verify_r->trusted = TRI_NO;
+		verify_r->error = arena_strdup(arena, "the server has shown no certificate");
+		return;
+	}
+	ERR_clear_error();
+	judge_leaf(leaf, host, domain, at, arena, verify_r);
+	store = tls_trust_store(trust, &why);
+	if (store == NULL)
+		verify_r->error = arena_strdup(arena, why.text);
+	else
+		judge(store, leaf, SSL_get_peer_cert_chain(tls->ssl), at, auth_level, arena,
+		    verify_r);
+	ERR_clear_error();
+}
