@@ -109,11 +109,11 @@ check_flood(const struct tls *tls, struct fail *why)
 static int
 wait_ready(const struct tls *tls, enum step step, int kind, int64_t deadline, struct fail *why)
 {
-	/* a peer that always has one more byte for us must not outlive the deadline */
-	if (clock_ms() >= deadline)
-		return fail_set(why, FAIL_TIMEOUT, "%s: no progress in time", step_names[step]);
 	if (io_wait(tls->fd, kind == SSL_ERROR_WANT_WRITE ? IO_WRITE : IO_READ, deadline, why) != 0)
 		return fail_prefix(why, "%s", step_names[step]);
+	/* a peer that always has one more byte for us must not outlive the deadline */
+	if (clock_ms() >= deadline)
+		return fail_set(why, FAIL_TIMEOUT, "%s: no end in time", step_names[step]);
 	return 0;
 }
 

@@ -19,7 +19,10 @@
  * server and send refuses by one pure function.
  */
 
-/* Once per process, before anything else of this folder; OPENSSL_INIT_NO_LOAD_CONFIG (DECISIONS A6). */
+/*
+ * Once per process, before anything else of this folder; OPENSSL_INIT_NO_LOAD_CONFIG, and SSLKEYLOGFILE
+ * leaves the environment (DECISIONS A6). Calling it again is harmless.
+ */
 void tls_init(void);
 /* "OpenSSL 3.0.19 27 Jan 2026" */
 const char *tls_library_version(void);
@@ -31,8 +34,9 @@ enum tls_version {
 	TLS_VERSION_1_2 = 0x303,
 	TLS_VERSION_1_3 = 0x304
 };
-/* "TLSv1", "TLSv1.0", "TLSv1.2", any case, "TLS1.2"; false when unknown. */
+/* "TLSv1", "TLSv1.0", "TLSv1.2", any case, "TLS1.2", "1.2"; false when unknown. */
 bool tls_version_parse(const char *text, enum tls_version *version_r);
+/* "TLSv1.0" ... "TLSv1.3"; "any". */
 const char *tls_version_str(enum tls_version version);
 
 /* A client's or a server's settings, shared by its sessions; made before the loop starts. */
@@ -41,10 +45,11 @@ struct tls_ctx;
 struct tls_client_options {
 	enum tls_version min, max; /* ANY: TLS 1.0 and up (level 0) or 1.2 (level 1) */
 	int security_level; /* 0: weakness is reported, not an error (DECISIONS C22); 1: authenticated levels */
-	const char *ciphers; /* OpenSSL cipher list for TLS <= 1.2, or NULL */
+	const char
+	    *ciphers; /* OpenSSL cipher list for TLS <= 1.2, or NULL: all with a certificate */
 };
 
-/* Fails with TLS_CONFIG. */
+/* Sessions are never resumed. Fails with TLS_CONFIG. */
 struct tls_ctx *tls_ctx_client(const struct tls_client_options *options, struct fail *why);
 
 struct tls_server_options {
@@ -58,8 +63,9 @@ struct tls_server_options {
 
 /*
  * Session tickets and cache are off, renegotiation is off, ALPN accepts only "smtp" (reference
- * listen.md S21, S22, S24). Refuses a key that does not match, an unreadable or expired-format file, an
- * encrypted key (never prompts). Fails with TLS_CONFIG naming the file.
+ * listen.md S21, S22, S24). Refuses a key that does not match, an unreadable or damaged file, an
+ * encrypted key (never prompts), a second certificate of the same kind; dates that do not fit are a warning
+ * in the log. With min below TLS 1.2 the security level is 0, else 1. Fails with TLS_CONFIG naming the file.
  */
 struct tls_ctx *tls_ctx_server(const struct tls_server_options *options, struct fail *why);
 /* SHA-256 fingerprint of the (first) server certificate, lower-case hex, 65 bytes. */
@@ -69,35 +75,45 @@ void tls_ctx_free(struct tls_ctx *ctx);
 struct tls;
 
 /*
- * A client session over a connected descriptor (borrowed, must outlive it). server_name: SNI, NULL
- * for none (an address is never sent). keys: restrict the certificate kinds asked for (DECISIONS
- * C21). Fails with TLS_CONFIG.
+ * A client session over a connected, non-blocking socket (borrowed, must outlive it). server_name: SNI,
+ * NULL for none (an address is never sent, a trailing dot is cut). keys: restrict the certificate kinds
+ * asked for (DECISIONS C21); KEY_OTHER cannot be asked for. Fails with TLS_CONFIG.
  */
 struct tls *tls_client(
     struct tls_ctx *ctx, int fd, const char *server_name, enum key_type keys, struct fail *why);
 struct tls *tls_server(struct tls_ctx *ctx, int fd, struct fail *why);
 void tls_free(struct tls *tls);
 
-/* Complete the handshake. Fails with TLS_HANDSHAKE (the text has OpenSSL's reason and the alert), TIMEOUT, EOF, CANCELLED. */
+/*
+ * Complete the handshake. Fails with TLS_HANDSHAKE (the text has OpenSSL's reason and the alert), TIMEOUT, EOF
+ * (closed or reset), CANCELLED; the session is dead then.
+ */
 int tls_handshake(struct tls *tls, int64_t deadline, struct fail *why);
 
 /*
- * Read up to n bytes: > 0; 0 after the peer's close_notify; -1 with TIMEOUT, CANCELLED, TLS_IO, or
- * TLS_TRUNCATED for an end of stream without close_notify. After any failure the session is dead: every further call fails.
+ * Read up to n bytes: > 0; 0 after the peer's close_notify, and ever after; -1 with TIMEOUT, CANCELLED, TLS_IO
+ * (also: a flood of tickets or key updates), or TLS_TRUNCATED for an end of stream without close_notify.
+ * After TIMEOUT or CANCELLED the session lives: read again, or write a farewell (421, QUIT). After any other
+ * failure it is dead: every further call fails with the same code.
  */
 ssize_t tls_read(struct tls *tls, void *data, size_t n, int64_t deadline, struct fail *why);
-/* Write all n bytes: 0 or -1. */
+/*
+ * Write all n bytes: 0, or -1 with TIMEOUT, CANCELLED, EOF (closed, reset, or the peer's close_notify was
+ * read), TLS_IO; then the session is dead.
+ */
 int tls_write(struct tls *tls, const void *data, size_t n, int64_t deadline, struct fail *why);
-/* Send close_notify if the socket takes it; never waits. */
+/* Send close_notify if the socket takes it; never waits. The session is dead afterwards (EOF). */
 void tls_close_notify(struct tls *tls);
 /* Decrypted bytes that wait inside the session. */
 size_t tls_pending(const struct tls *tls);
 
 /*
  * Collect what the handshake showed (version, cipher, group, chain fingerprints, ticket...). Call
- * facts_init_tls_facts first; tls->verify stays unknown. Each certificate of the chain is appended to
- * *certs_inout (arena array, arena_push) unless its fingerprint is there already. Also
- * callable after a failed handshake: then complete = no and what is known.
+ * facts_init_tls_facts first; tls->verify stays unknown. Each certificate of the chain (the first
+ * LIMIT_CHAIN_CERTS) is appended to *certs_inout (arena array, arena_push) unless its fingerprint is there
+ * already. Also callable after a failed handshake: then complete = no and what is known.
+ * alert is "received NAME" or "sent NAME", with IANA's names. In TLS 1.3 session_ticket is unknown until the
+ * first data was read: gather after the EHLO inside TLS.
  */
 void tls_gather(const struct tls *tls, struct arena *arena, struct tls_facts *facts,
     struct cert_facts **certs_inout, size_t *certs_n_inout);
