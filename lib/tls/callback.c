@@ -18,8 +18,9 @@ bio_read(BIO *bio, char *data, size_t n, size_t *got_r)
 	*got_r = 0;
 	BIO_clear_retry_flags(bio);
 	/*
-	 * One OpenSSL call goes on as long as records come that hold no application data. The budget sends
-	 * it back to the event loop, so that a peer that floods cannot hold all other fibers up.
+	 * One OpenSSL call goes on as long as records come that hold no application data. The
+	 * budget sends it back to the event loop, so that a peer that floods cannot hold all other
+	 * fibers up.
 	 */
 	if (tls->budget_bytes == 0) {
 		BIO_set_retry_read(bio);
@@ -108,7 +109,10 @@ note_alert(struct tls *tls, int version, bool sent, const unsigned char *bytes, 
 {
 	if (n < 2 || tls->alert >= 0)
 		return;
-	/* RFC 8446 s6: the level is ignored, all but these two are errors; before, level 2 is fatal */
+	/*
+	 * RFC 8446 s6: the level is ignored, all but these two are errors; before, level 2 is
+	 * fatal
+	 */
 	if (bytes[1] == SSL_AD_CLOSE_NOTIFY || bytes[1] == SSL_AD_USER_CANCELLED)
 		return;
 	if (bytes[0] != SSL3_AL_FATAL && version != TLS1_3_VERSION)

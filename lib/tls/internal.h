@@ -18,8 +18,9 @@ struct tls_ctx {
 };
 
 /*
- * A session. The SSL object is owned; the descriptor is borrowed. States: new, complete (the handshake is
- * done), closed (the peer's close_notify was read), dead (code says why; error has the text).
+ * A session. The SSL object is owned; the descriptor is borrowed. States: new, complete (the
+ * handshake is done), closed (the peer's close_notify was read), dead (code says why; error has
+ * the text).
  */
 struct tls {
 	SSL *ssl;
@@ -44,15 +45,18 @@ struct tls {
 	char group[32]; /* key exchange group, "" = none or unknown */
 };
 
-/* Text of the OpenSSL error queue, which is emptied: "reason" or "reason: deeper reason"; "" when empty. */
+/*
+ * Text of the OpenSSL error queue, which is emptied: "reason" or "reason: deeper reason"; "" when
+ * empty.
+ */
 void tls_error_drain(char *out, size_t out_bytes);
 
 /* IANA name of an alert description (RFC 8446 s6), or "alert <n>" in out. */
 const char *tls_alert_str(int description, char out[32]);
 
 /*
- * A session object over a BIO on tls->fd that keeps to tls->budget_bytes and never raises SIGPIPE. NULL
- * without memory.
+ * A session object over a BIO on tls->fd that keeps to tls->budget_bytes and never raises SIGPIPE.
+ * NULL without memory.
  */
 SSL *tls_ssl_new(struct tls_ctx *ctx, struct tls *tls);
 
@@ -79,8 +83,9 @@ void tls_cert_facts(X509 *cert, struct arena *arena, struct cert_facts *facts_r)
 bool tls_time(const ASN1_TIME *t, int64_t *seconds_r);
 
 /*
- * Does the certificate name this host (or IP literal, brackets allowed)? The rules are those of tls_verify.
- * *matched_r (may be NULL): the certificate's name that matched, escaped, in arena. Pure.
+ * Does the certificate name this host (or IP literal, brackets allowed)? The rules are those of
+ * tls_verify. *matched_r (may be NULL): the certificate's name that matched, escaped, in arena.
+ * Pure.
  */
 bool tls_cert_names(X509 *cert, const char *name, struct arena *arena, char **matched_r);
 

@@ -1,6 +1,6 @@
 /*
- * Does a certificate name a host? RFC 6125 s6.4, with wildcards for one whole left-most label only and
- * the common name only where there is no DNS name at all.
+ * Does a certificate name a host? RFC 6125 s6.4, with wildcards for one whole left-most label only
+ * and the common name only where there is no DNS name at all.
  */
 #include <arpa/inet.h>
 #include <string.h>

@@ -9,7 +9,10 @@
 #include "tls/internal.h"
 
 #define DAY_SECONDS (24 * 60 * 60)
-/* Nobody checks its dates (it is pinned or ignored); a listener that runs for years must not expire. */
+/*
+ * Nobody checks its dates (it is pinned or ignored); a listener that runs for years must not
+ * expire.
+ */
 #define VALID_DAYS 3650
 
 /* The name as subjectAltName, built as a structure: text for X509V3_EXT_conf could inject more. */

@@ -15,7 +15,10 @@ enum step { STEP_HANDSHAKE, STEP_READ, STEP_WRITE };
 
 static const char *const step_names[] = { "TLS handshake", "TLS read", "TLS write" };
 
-/* Mark the session dead for the reason in why, whose text is kept for later calls and for tls_gather. */
+/*
+ * Mark the session dead for the reason in why, whose text is kept for later calls and for
+ * tls_gather.
+ */
 static int
 die(struct tls *tls, const struct fail *why)
 {
@@ -93,8 +96,8 @@ set_failure(const struct tls *tls, enum step step, int kind, int errnum, struct 
 }
 
 /*
- * Reference listen.md C14, S21: tickets, key updates and renegotiation requests cost us work and bring no
- * data, so a session has a budget of them.
+ * Reference listen.md C14, S21: tickets, key updates and renegotiation requests cost us work and
+ * bring no data, so a session has a budget of them.
  */
 static int
 check_flood(const struct tls *tls, struct fail *why)
@@ -141,8 +144,8 @@ call(struct tls *tls, enum step step, void *data, size_t n, size_t *done_r)
 }
 
 /*
- * One OpenSSL call to its end, waiting as often as it wants. 0, or -1 with why filled, *kind_r the kind of
- * its end, and the session dead unless only waiting failed.
+ * One OpenSSL call to its end, waiting as often as it wants. 0, or -1 with why filled, *kind_r the
+ * kind of its end, and the session dead unless only waiting failed.
  */
 static int
 run(struct tls *tls, enum step step, void *data, size_t n, size_t *done_r, int64_t deadline,
@@ -193,8 +196,8 @@ session_new(struct tls_ctx *ctx, int fd, bool server, struct fail *why)
 
 /*
  * Ask for one kind of certificate only: TLS 1.2 and older by the cipher list, TLS 1.3 by the
- * signature algorithms. The rsa_pkcs1 ones cannot sign a TLS 1.3 handshake (RFC 8446 s4.2.3); they stay
- * in the other offers because they sign certificates: an ECDSA leaf mostly has an RSA issuer.
+ * signature algorithms. The rsa_pkcs1 ones cannot sign a TLS 1.3 handshake (RFC 8446 s4.2.3); they
+ * stay in the other offers because they sign certificates: an ECDSA leaf mostly has an RSA issuer.
  */
 #define PKCS1_SIGALGS "RSA+SHA256:RSA+SHA384:RSA+SHA512:RSA+SHA224:RSA+SHA1"
 #define ECDSA_SIGALGS "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ECDSA+SHA224:ECDSA+SHA1:"
@@ -231,8 +234,10 @@ restrict_keys(struct tls *tls, const struct tls_ctx *ctx, enum key_type keys, st
 	size_t bytes = strlen(ctx->ciphers) + strlen(exclude) + 2;
 	char *list = mem_alloc(bytes);
 	snprintf(list, bytes, "%s:%s", ctx->ciphers, exclude);
-	int ok = SSL_set1_sigalgs_list(tls->ssl, sigalgs) == 1 &&
+	char *algorithms = mem_strdup(sigalgs); /* OpenSSL's macro casts const away */
+	int ok = SSL_set1_sigalgs_list(tls->ssl, algorithms) == 1 &&
 		 SSL_set_cipher_list(tls->ssl, list) == 1;
+	free(algorithms);
 	free(list);
 	tls_error_drain(reason, sizeof(reason));
 	if (!ok)
@@ -365,7 +370,10 @@ tls_write(struct tls *tls, const void *data, size_t n, int64_t deadline, struct 
 		why = &local;
 	if (check_alive(tls, STEP_WRITE, why) != 0)
 		return -1;
-	/* after close_notify nobody reads our answers: the session is over (reference listen.md S5) */
+	/*
+	 * after close_notify nobody reads our answers: the session is over (reference listen.md
+	 * S5)
+	 */
 	if (tls->closed)
 		return fail_set(why, FAIL_EOF, "TLS write: the peer has closed the session");
 	while (n > 0) {

@@ -15,13 +15,13 @@
  * OpenSSL.
  *
  * The handshake never judges certificates: it takes what the peer sends, tls_gather collects
- * facts, tls_verify (verify.h) judges the chain afterwards, and lib/policy decides. So probe sees every
- * server and send refuses by one pure function.
+ * facts, tls_verify (verify.h) judges the chain afterwards, and lib/policy decides. So probe sees
+ * every server and send refuses by one pure function.
  */
 
 /*
- * Once per process, before anything else of this folder; OPENSSL_INIT_NO_LOAD_CONFIG, and SSLKEYLOGFILE
- * leaves the environment (DECISIONS A6). Calling it again is harmless.
+ * Once per process, before anything else of this folder; OPENSSL_INIT_NO_LOAD_CONFIG, and
+ * SSLKEYLOGFILE leaves the environment (DECISIONS A6). Calling it again is harmless.
  */
 void tls_init(void);
 /* "OpenSSL 3.0.19 27 Jan 2026" */
@@ -64,8 +64,9 @@ struct tls_server_options {
 /*
  * Session tickets and cache are off, renegotiation is off, ALPN accepts only "smtp" (reference
  * listen.md S21, S22, S24). Refuses a key that does not match, an unreadable or damaged file, an
- * encrypted key (never prompts), a second certificate of the same kind; dates that do not fit are a warning
- * in the log. With min below TLS 1.2 the security level is 0, else 1. Fails with TLS_CONFIG naming the file.
+ * encrypted key (never prompts), a second certificate of the same kind; dates that do not fit are
+ * a warning in the log. With min below TLS 1.2 the security level is 0, else 1. Fails with
+ * TLS_CONFIG naming the file.
  */
 struct tls_ctx *tls_ctx_server(const struct tls_server_options *options, struct fail *why);
 /* SHA-256 fingerprint of the (first) server certificate, lower-case hex, 65 bytes. */
@@ -75,9 +76,10 @@ void tls_ctx_free(struct tls_ctx *ctx);
 struct tls;
 
 /*
- * A client session over a connected, non-blocking socket (borrowed, must outlive it). server_name: SNI,
- * NULL for none (an address is never sent, a trailing dot is cut). keys: restrict the certificate kinds
- * asked for (DECISIONS C21); KEY_OTHER cannot be asked for. Fails with TLS_CONFIG.
+ * A client session over a connected, non-blocking socket (borrowed, must outlive it). server_name:
+ * SNI, NULL for none (an address is never sent, a trailing dot is cut). keys: restrict the
+ * certificate kinds asked for (DECISIONS C21); KEY_OTHER cannot be asked for. Fails with
+ * TLS_CONFIG.
  */
 struct tls *tls_client(
     struct tls_ctx *ctx, int fd, const char *server_name, enum key_type keys, struct fail *why);
@@ -85,21 +87,22 @@ struct tls *tls_server(struct tls_ctx *ctx, int fd, struct fail *why);
 void tls_free(struct tls *tls);
 
 /*
- * Complete the handshake. Fails with TLS_HANDSHAKE (the text has OpenSSL's reason and the alert), TIMEOUT, EOF
- * (closed or reset), CANCELLED; the session is dead then.
+ * Complete the handshake. Fails with TLS_HANDSHAKE (the text has OpenSSL's reason and the alert),
+ * TIMEOUT, EOF (closed or reset), CANCELLED; the session is dead then.
  */
 int tls_handshake(struct tls *tls, int64_t deadline, struct fail *why);
 
 /*
- * Read up to n bytes: > 0; 0 after the peer's close_notify, and ever after; -1 with TIMEOUT, CANCELLED, TLS_IO
- * (also: a flood of tickets or key updates), or TLS_TRUNCATED for an end of stream without close_notify.
- * After TIMEOUT or CANCELLED the session lives: read again, or write a farewell (421, QUIT). After any other
- * failure it is dead: every further call fails with the same code.
+ * Read up to n bytes: > 0; 0 after the peer's close_notify, and ever after; -1 with TIMEOUT,
+ * CANCELLED, TLS_IO (also: a flood of tickets or key updates), or TLS_TRUNCATED for an end of
+ * stream without close_notify. After TIMEOUT or CANCELLED the session lives: read again, or write
+ * a farewell (421, QUIT). After any other failure it is dead: every further call fails with the
+ * same code.
  */
 ssize_t tls_read(struct tls *tls, void *data, size_t n, int64_t deadline, struct fail *why);
 /*
- * Write all n bytes: 0, or -1 with TIMEOUT, CANCELLED, EOF (closed, reset, or the peer's close_notify was
- * read), TLS_IO; then the session is dead.
+ * Write all n bytes: 0, or -1 with TIMEOUT, CANCELLED, EOF (closed, reset, or the peer's
+ * close_notify was read), TLS_IO; then the session is dead.
  */
 int tls_write(struct tls *tls, const void *data, size_t n, int64_t deadline, struct fail *why);
 /* Send close_notify if the socket takes it; never waits. The session is dead afterwards (EOF). */
@@ -110,15 +113,17 @@ size_t tls_pending(const struct tls *tls);
 /*
  * Collect what the handshake showed (version, cipher, group, chain fingerprints, ticket...). Call
  * facts_init_tls_facts first; tls->verify stays unknown. Each certificate of the chain (the first
- * LIMIT_CHAIN_CERTS) is appended to *certs_inout (arena array, arena_push) unless its fingerprint is there
- * already. Also callable after a failed handshake: then complete = no and what is known.
- * alert is "received NAME" or "sent NAME", with IANA's names. In TLS 1.3 session_ticket is unknown until the
- * first data was read: gather after the EHLO inside TLS.
+ * LIMIT_CHAIN_CERTS) is appended to *certs_inout (arena array, arena_push) unless its fingerprint
+ * is there already. Also callable after a failed handshake: then complete = no and what is known.
+ * alert is "received NAME" or "sent NAME", with IANA's names. In TLS 1.3 session_ticket is unknown
+ * until the first data was read: gather after the EHLO inside TLS.
  */
 void tls_gather(const struct tls *tls, struct arena *arena, struct tls_facts *facts,
     struct cert_facts **certs_inout, size_t *certs_n_inout);
 
-/* Short facts for logs and Received fields: "TLSv1.3", IANA cipher name, group ("" when unknown). */
+/*
+ * Short facts for logs and Received fields: "TLSv1.3", IANA cipher name, group ("" when unknown).
+ */
 const char *tls_session_version(const struct tls *tls);
 const char *tls_session_cipher(const struct tls *tls);
 const char *tls_session_group(const struct tls *tls);

@@ -4,7 +4,10 @@
 #include "tls/internal.h"
 #include "tls/verify.h"
 
-/* Inside of the trust store; for trust.c and verify.c only. file and dir are owned, either may be NULL. */
+/*
+ * Inside of the trust store; for trust.c and verify.c only. file and dir are owned, either may be
+ * NULL.
+ */
 struct tls_trust {
 	char *file, *dir;
 	X509_STORE *store; /* NULL until the first chain is judged */

@@ -11,22 +11,23 @@ struct tls_trust;
 
 /*
  * ca_file, ca_dir: PEM bundle and hashed directory; both NULL: the system's (the directory
- * /etc/ssl/certs when it is hashed, else OpenSSL's default file, else where systems keep it; none found: a
- * warning, and every chain's trust is unknown). A file that is given and cannot be read or holds no
- * certificate, a directory without hash links: TLS_CONFIG at once, never "verification silently off".
+ * /etc/ssl/certs when it is hashed, else OpenSSL's default file, else where systems keep it; none
+ * found: a warning, and every chain's trust is unknown). A file that is given and cannot be read
+ * or holds no certificate, a directory without hash links: TLS_CONFIG at once, never "verification
+ * silently off".
  */
 struct tls_trust *tls_trust_new(const char *ca_file, const char *ca_dir, struct fail *why);
 void tls_trust_free(struct tls_trust *trust);
 
 /*
- * Verify the chain of a completed client session into *verify_r (initialised here):
- * trust with every error listed, name match against host and against domain (either may be NULL:
- * stays unknown), dates and self-signature of the leaf. at: Unix seconds to verify as of. Name rules: RFC
- * 6125, wildcard for one whole left-most label only, CN only without any DNS SAN (send's STS levels will
- * forbid it); an IP literal, with or without brackets, matches IP SANs. One trailing dot of the question is
- * cut; names go in as A-labels. auth_level: OpenSSL security level for the chain, 0 or 1.
- * Trust is unknown, with error set, when it could not be judged (no handshake, trust store not loadable); a
- * policy takes only "yes".
+ * Verify the chain of a completed client session into *verify_r (initialised here): trust with
+ * every error listed, name match against host and against domain (either may be NULL: stays
+ * unknown), dates and self-signature of the leaf. at: Unix seconds to verify as of. Name rules:
+ * RFC 6125, wildcard for one whole left-most label only, CN only without any DNS SAN (send's STS
+ * levels will forbid it); an IP literal, with or without brackets, matches IP SANs. One trailing
+ * dot of the question is cut; names go in as A-labels. auth_level: OpenSSL security level for the
+ * chain, 0 or 1. Trust is unknown, with error set, when it could not be judged (no handshake,
+ * trust store not loadable); a policy takes only "yes".
  */
 void
 tls_verify(const struct tls *tls, struct tls_trust *trust, const char *host, const char *domain,

@@ -1,6 +1,6 @@
 /*
- * A certificate as bytes from the network, to facts, to JSON. Whatever comes in, the record is valid:
- * no control character in any text, and the limits hold.
+ * A certificate as bytes from the network, to facts, to JSON. Whatever comes in, the record is
+ * valid: no control character in any text, and the limits hold.
  */
 #include <stdint.h>
 #include <stdlib.h>

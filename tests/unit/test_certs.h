@@ -12,8 +12,8 @@
 #include "base/slice.h"
 
 /*
- * Certificates and TLS peers for tests, made with OpenSSL itself so that nothing of lib/tls is its own
- * witness. Failures to make them end the program.
+ * Certificates and TLS peers for tests, made with OpenSSL itself so that nothing of lib/tls is its
+ * own witness. Failures to make them end the program.
  */
 
 #define CERTS_NAMES 4

@@ -53,9 +53,12 @@ client_ctx(enum tls_version min, enum tls_version max, int level)
 	return tls_ctx_client(&options, NULL);
 }
 
-/* --- peers --------------------------------------------------------------------------------------- */
+/* --- peers ------------------------------------------------------------------------------------ */
 
-/* Our own server: echoes until the client closes. Exit status: 0, 1 = handshake failed, 2 = echo did. */
+/*
+ * Our own server: echoes until the client closes. Exit status: 0, 1 = handshake failed, 2 = echo
+ * did.
+ */
 static int
 peer_echo(int fd, const void *arg)
 {
@@ -76,13 +79,15 @@ peer_echo(int fd, const void *arg)
 }
 
 /* A server that knows nothing of lib/tls, with settings a test may want. */
+enum raw_end { END_NOTIFY, END_CUT, END_FLOOD_UPDATES, END_ALERT, END_STOP_READING };
+
 struct raw {
 	const struct test_cert *cert;
 	int min, max;
 	const char *ciphers;
-	const char *groups;
+	char *groups; /* not const: as OpenSSL's macro has it */
 	bool ask_client_cert, staple, tickets;
-	enum { END_NOTIFY, END_CUT, END_RESET, END_FLOOD_UPDATES, END_ALERT, END_STOP_READING } end;
+	enum raw_end end;
 };
 
 static int
@@ -146,7 +151,6 @@ raw_end(SSL *ssl, int fd, const struct raw *raw)
 		usleep(1000 * 1000);
 		break;
 	case END_CUT:
-	case END_RESET:
 		break;
 	}
 }
@@ -217,7 +221,9 @@ peer_trickles(int fd, const void *arg)
 	return 0;
 }
 
-/* A client with an ALPN list. Exit status: 0 = handshake done, else the alert that came, 1 = else. */
+/*
+ * A client with an ALPN list. Exit status: 0 = handshake done, else the alert that came, 1 = else.
+ */
 static int alert_seen;
 
 static void
@@ -232,7 +238,7 @@ struct raw_client {
 	const char *alpn; /* with its length byte */
 	int min, max;
 	bool renegotiate, expect_ticket, garbage;
-	const char *sni;
+	char *sni;
 };
 
 static int
@@ -280,7 +286,7 @@ peer_client(int fd, const void *arg)
 	return 0;
 }
 
-/* --- a client session for tests ------------------------------------------------------------------ */
+/* --- a client session for tests --------------------------------------------------------------- */
 
 struct session {
 	struct tls_ctx *ctx;
@@ -335,7 +341,7 @@ soon(void)
 	return clock_deadline(WAIT_MS);
 }
 
-/* --- handshakes and what they show --------------------------------------------------------------- */
+/* --- handshakes and what they show ------------------------------------------------------------ */
 
 TEST(handshakes_of_every_version_and_key_type_show_the_right_facts)
 {
@@ -567,7 +573,7 @@ TEST(fingerprints_are_those_that_the_openssl_command_computes)
 	arena_free(&arena);
 }
 
-/* --- failures ------------------------------------------------------------------------------------ */
+/* --- failures --------------------------------------------------------------------------------- */
 
 TEST(what_is_not_tls_fails_the_handshake_with_a_reason)
 {
@@ -693,7 +699,7 @@ TEST(the_end_of_a_stream_without_close_notify_is_truncation)
 {
 	static const struct {
 		const char *name;
-		int end;
+		enum raw_end end;
 		ssize_t read;
 		enum fail_code read_code, write_code;
 	} rows[] = {
@@ -822,7 +828,7 @@ TEST(much_data_arrives_whole)
 	free(got);
 }
 
-/* --- our server, seen by a stranger -------------------------------------------------------------- */
+/* --- our server, seen by a stranger ----------------------------------------------------------- */
 
 TEST(our_server_takes_only_smtp_gives_no_tickets_and_does_not_renegotiate)
 {

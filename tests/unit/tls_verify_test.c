@@ -14,7 +14,7 @@
 
 #define DAY 86400
 
-/* --- names --------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 TEST(names_match_by_rfc_6125)
 {
@@ -123,7 +123,7 @@ TEST(names_match_by_rfc_6125)
 	test_cert_free(&c);
 }
 
-/* --- chains -------------------------------------------------------------------------------------- */
+/* --- chains ----------------------------------------------------------------------------------- */
 
 /* The people of the tests: roots, intermediates and leaves. */
 static struct {
@@ -280,8 +280,8 @@ TEST(chains_are_judged_with_every_error_listed)
 		    TRI_YES, TRI_NO, TRI_YES },
 		{ "for clients, not for servers", { &pki.wrong_use, { NULL } }, 0, TRI_NO, "0:26",
 		    TRI_NO, TRI_NO, TRI_YES },
-		{ "issued by a leaf", { &pki.client_ca_leaf, { &pki.direct } }, 0, TRI_NO, "1:79 1:26",
-		    TRI_NO, TRI_NO, TRI_YES },
+		{ "issued by a leaf", { &pki.client_ca_leaf, { &pki.direct } }, 0, TRI_NO,
+		    "1:79 1:26", TRI_NO, TRI_NO, TRI_YES },
 	};
 	struct tls_trust *trust =
 	    tls_trust_new(test_write_certs("root.pem", &pki.root, 1), NULL, NULL);
@@ -433,7 +433,7 @@ TEST(a_session_without_handshake_is_not_judged)
 	arena_free(&arena);
 }
 
-/* --- trust stores -------------------------------------------------------------------------------- */
+/* --- trust stores ----------------------------------------------------------------------------- */
 
 TEST(a_hashed_directory_is_enough)
 {
