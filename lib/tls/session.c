@@ -158,13 +158,15 @@ run(struct tls *tls, enum step step, void *data, size_t n, size_t *done_r, int64
 			ERR_clear_error();
 			return 0;
 		}
+		if (check_flood(tls, why) != 0) {
+			ERR_clear_error();
+			return die(tls, why);
+		}
 		if (*kind_r != SSL_ERROR_WANT_READ && *kind_r != SSL_ERROR_WANT_WRITE) {
 			set_failure(tls, step, *kind_r, errnum, why);
 			return die(tls, why);
 		}
 		ERR_clear_error();
-		if (check_flood(tls, why) != 0)
-			return die(tls, why);
 		if (wait_ready(tls, step, *kind_r, deadline, why) != 0)
 			return -1;
 	}

@@ -44,7 +44,7 @@ struct tls_ctx;
 
 struct tls_client_options {
 	enum tls_version min, max; /* ANY: TLS 1.0 and up (level 0) or 1.2 (level 1) */
-	int security_level; /* 0: weakness is reported, not an error (DECISIONS C22); 1: authenticated levels */
+	int security_level; /* 0: weakness is reported (DECISIONS C22); 1: authenticated levels */
 	const char
 	    *ciphers; /* OpenSSL cipher list for TLS <= 1.2, or NULL: all with a certificate */
 };

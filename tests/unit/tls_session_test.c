@@ -85,7 +85,7 @@ struct raw {
 	const struct test_cert *cert;
 	int min, max;
 	const char *ciphers;
-	char *groups; /* not const: as OpenSSL's macro has it */
+	const char *groups;
 	bool ask_client_cert, staple, tickets;
 	enum raw_end end;
 };
@@ -112,8 +112,11 @@ raw_accept(int fd, const struct raw *raw)
 	SSL_CTX_use_cert_and_key(ctx, raw->cert->cert, raw->cert->key, NULL, 1);
 	if (raw->ciphers != NULL)
 		SSL_CTX_set_cipher_list(ctx, raw->ciphers);
-	if (raw->groups != NULL)
-		SSL_CTX_set1_groups_list(ctx, raw->groups);
+	if (raw->groups != NULL) { /* copied: OpenSSL's macro casts const away */
+		char *groups = OPENSSL_strdup(raw->groups);
+		SSL_CTX_set1_groups_list(ctx, groups);
+		OPENSSL_free(groups);
+	}
 	if (raw->ask_client_cert)
 		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	if (raw->staple)
@@ -143,7 +146,7 @@ raw_end(SSL *ssl, int fd, const struct raw *raw)
 			    SSL_do_handshake(ssl) != 1)
 				break;
 		break;
-	case END_ALERT: /* a record that is none of the session's: the client answers with an alert */
+	case END_ALERT: /* a record of nobody's: the client answers by alert */
 		if (write(fd, "\x17\x03\x03\x00\x20xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 37) == 37)
 			SSL_read(ssl, data, sizeof(data));
 		break;
@@ -238,7 +241,7 @@ struct raw_client {
 	const char *alpn; /* with its length byte */
 	int min, max;
 	bool renegotiate, expect_ticket, garbage;
-	char *sni;
+	const char *sni;
 };
 
 static int
@@ -256,8 +259,11 @@ peer_client(int fd, const void *arg)
 	SSL_set_info_callback(ssl, raw_info);
 	SSL_set_min_proto_version(ssl, raw->min);
 	SSL_set_max_proto_version(ssl, raw->max);
-	if (raw->sni != NULL)
-		SSL_set_tlsext_host_name(ssl, raw->sni);
+	if (raw->sni != NULL) {
+		char *sni = OPENSSL_strdup(raw->sni);
+		SSL_set_tlsext_host_name(ssl, sni);
+		OPENSSL_free(sni);
+	}
 	if (raw->alpn != NULL)
 		SSL_set_alpn_protos(
 		    ssl, (const unsigned char *)raw->alpn, (unsigned)strlen(raw->alpn));
