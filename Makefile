@@ -76,13 +76,18 @@ $(B)/tests/fuzz/%_replay: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libm
 unit: $(UNIT_BIN) $(REPLAY_BIN)
 	@sh tests/run-unit $(B)
 
-# --- files made from the option tables -----------------------------------------------------------
+# --- files made from the tables ------------------------------------------------------------------
 .PHONY: completions
 completions: $(B)/mxtls
 	@mkdir -p completions
 	$(B)/mxtls completion bash >completions/mxtls.bash
 	$(B)/mxtls completion zsh >completions/_mxtls
 	$(B)/mxtls completion fish >completions/mxtls.fish
+
+# The field list of mxtls-output(7), after a change of facts.def.
+.PHONY: man-fields
+man-fields: $(B)/mxtls
+	tests/lib/man-fields $(B)/mxtls man/mxtls-output.7
 
 # One file: tests/box bats tests/NAME.bats
 .PHONY: bats

@@ -223,17 +223,16 @@ opt_nearest(const struct opt *table, const char *name)
 		if (row->name != NULL)
 			candidates[n++] = row->name;
 	candidates[n++] = "help";
-	const char *near = text_nearest(name, candidates, n);
-	/* an abbreviation is farther away than a typing error, but as clear when only one fits */
-	for (size_t i = 0; near == NULL && len >= 2 && i < n; i++) {
+	/* a clear abbreviation is a better guess than a word of other letters */
+	const char *near = NULL;
+	for (size_t i = 0; len >= 2 && i < n; i++) {
 		if (strncmp(candidates[i], name, len) != 0)
 			continue;
-		for (size_t k = i + 1; k < n; k++)
-			if (strncmp(candidates[k], name, len) == 0)
-				return NULL;
+		if (near != NULL)
+			return text_nearest(name, candidates, n);
 		near = candidates[i];
 	}
-	return near;
+	return near != NULL ? near : text_nearest(name, candidates, n);
 }
 
 /* The command line. */

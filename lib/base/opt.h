@@ -124,7 +124,7 @@ const struct opt *opt_find(const struct opt *table, const char *name);
 int opt_set(
     const struct opt *row, const char *value, struct arena *arena, void *options, struct fail *why);
 
-/* The long name in the table nearest to a mistyped one, or NULL. */
+/* The long name in the table that a mistyped or abbreviated one probably means, or NULL. */
 const char *opt_nearest(const struct opt *table, const char *name);
 
 /* Print the rows for --help, aligned and wrapped at 80 columns. */

@@ -504,9 +504,9 @@ TEST(the_field_list_has_every_field_with_its_full_path)
 	facts_list_fields(&fact_table_target_facts, f);
 	fclose(f);
 	static const char *const lines[] = {
-		"schema\tstring or null\tmxtls-probe/1\n",
+		"schema\tstring or null\tname and version of this format: mxtls-probe/1\n",
 		"\ndns\tobject\tthe MX lookup\n",
-		"\ndns.ttl\tinteger or null\tof the MX records\n",
+		"\ndns.ttl\tinteger or null\ttime to live of the MX records, in seconds\n",
 		"\nexchanges[].hosts[].tls[].validation.errors\tstrings\t",
 		"\nexchanges[].hosts[].timing.tls\tseconds or null\thandshake\n",
 		"\ncertificates[].validity.end\ttime or null\tvalid until\n",
