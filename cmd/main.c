@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "command.h"
 #include "io/signals.h"
+#include "tls/tls.h"
 
 const struct command *const commands[] = { &cmd_probe, &cmd_send, &cmd_listen, &cmd_completion,
 	NULL };
@@ -51,7 +52,7 @@ unknown_command(const char *name)
 static int
 version(void)
 {
-	printf("mxtls %s\n", MXTLS_VERSION);
+	printf("mxtls %s\n%s\n", MXTLS_VERSION, tls_library_version());
 	return EX_OK;
 }
 

@@ -59,6 +59,7 @@ setup() {
 @test "--version tells the version" {
     run -0 --separate-stderr "$MXTLS" --version
     matches '^mxtls [0-9]+\.[0-9]+\.[0-9]+$'
+    matches '^OpenSSL [0-9]'
     same "$stderr" ""
 }
 
