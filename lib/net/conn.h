@@ -35,11 +35,12 @@ struct tls *conn_tls_session(struct conn *conn); /* NULL when plain */
 int conn_fd(const struct conn *conn);            /* the input descriptor */
 
 /*
- * One line up to max bytes including its CRLF; *line_r has no CRLF. A bare LF ends a line only when
- * lf_ok (replies of sloppy servers); otherwise bare CR, bare LF or NUL anywhere in the line is REPLY_SYNTAX.
+ * One line of at most max bytes, its end included; *line_r has no CRLF. strict (servers): only CRLF ends
+ * a line, and a bare CR, a bare LF or a NUL anywhere is REPLY_SYNTAX. Not strict (clients, reading replies): LF
+ * ends a line, one CR before it is dropped, every other byte is kept.
  * Fails with TIMEOUT, CANCELLED, EOF, LINE_TOO_LONG, REPLY_SYNTAX, IO, TLS_IO, TLS_TRUNCATED.
  */
-int conn_read_line(struct conn *conn, size_t max, bool lf_ok, struct slice *line_r,
+int conn_read_line(struct conn *conn, size_t max, bool strict, struct slice *line_r,
     int64_t deadline, struct fail *why);
 
 /* Whatever comes, at least one byte: *data_r. For message data. Fails as above. conn_unread gives bytes back. */
@@ -48,19 +49,22 @@ int conn_read(struct conn *conn, struct slice *data_r, int64_t deadline, struct 
 void conn_unread(struct conn *conn, size_t n);
 /* True when bytes were read from the peer and not consumed, or wait decrypted inside TLS. */
 bool conn_has_unread(const struct conn *conn);
-/* As conn_has_unread, or the socket has bytes right now (recv MSG_PEEK on a plain conn). *n_r (may be NULL): how many, at least. */
-bool conn_has_input(struct conn *conn, size_t *n_r);
+/* How many bytes wait: read and not consumed, and (plain) in the socket right now. Never waits. */
+size_t conn_input_bytes(const struct conn *conn);
+/* Wait until a plain conn's next byte is there and tell it without consuming: 0-255, or -1. Sockets only. */
+int conn_peek(struct conn *conn, int64_t deadline, struct fail *why);
 
 /* Queue bytes; written by conn_flush, or as soon as 16 KiB are queued. Fails with TIMEOUT, CANCELLED, EOF, IO, TLS_IO. */
 int conn_write(struct conn *conn, const void *data, size_t n, int64_t deadline, struct fail *why);
 int conn_flush(struct conn *conn, int64_t deadline, struct fail *why);
 
 /*
- * Take the descriptor out of a plain conn and free the conn. Refuses (-1, RESPONSE_INJECTION on a
- * client, EARLY_DATA on a server: the caller says which) while unread or unwritten bytes exist; then the conn is
- * unchanged. For smtp/starttls.c only.
+ * Take the descriptor out of a plain conn over one descriptor and free the conn: the descriptor, or -1 (INTERNAL)
+ * while bytes are unread or unwritten; then the conn is unchanged. For smtp/starttls.c only.
  */
-int conn_detach(struct conn *conn, enum fail_code unread_code, int *fd_r, struct fail *why);
+int conn_detach(struct conn *conn, struct fail *why);
+/* True for a plain conn over one socket: what a switch to TLS needs. */
+bool conn_can_detach(const struct conn *conn);
 
 /* Called with each line read ('S' or 'C' by the caller's side) and written, for transcripts; may be NULL. */
 typedef void conn_trace_fn(void *ctx, bool sent, struct slice data);

@@ -1,0 +1,464 @@
+#include "smtp/server.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "io/io.h"
+#include "smtp/session.h"
+#include "smtp/starttls.h"
+
+void
+smtp_server_config_init(struct smtp_server_config *config)
+{
+	memset(config, 0, sizeof(*config));
+	config->hostname = "localhost";
+	config->max_message_bytes = LIMIT_MESSAGE_BYTES;
+	config->max_recipients = LIMIT_RECIPIENTS;
+	config->max_errors = LIMIT_SERVER_ERRORS;
+	config->command_timeout_ms = 300 * 1000; /* RFC 5321 s4.5.3.2.7 */
+	config->handshake_timeout_ms = 30 * 1000;
+	config->lifetime_ms = 20 * 60 * 1000;
+	config->min_rate_bytes = 500;
+}
+
+/* --- replies ------------------------------------------------------------------------------------- */
+
+int64_t
+serve_deadline(const struct serve *s, int64_t ms)
+{
+	int64_t deadline = clock_deadline(ms);
+
+	return deadline < s->deadline ? deadline : s->deadline;
+}
+
+void
+serve_close(struct serve *s, const char *ended)
+{
+	if (s->conn == NULL)
+		return;
+	s->session.ended = ended;
+	conn_close(s->conn);
+	s->conn = NULL;
+}
+
+static void
+serve_write(struct serve *s, const void *data, size_t n)
+{
+	if (s->conn != NULL &&
+	    conn_write(s->conn, data, n, serve_deadline(s, s->session.config->command_timeout_ms),
+		NULL) != 0)
+		serve_close(s, "connection lost while replying");
+}
+
+/* Faults at this point of the session. True when the reply was sent or cut in place of the planned one. */
+static bool
+serve_fault(struct serve *s, const char *reply, size_t n)
+{
+	const struct smtp_server_config *config = s->session.config;
+	const struct smtp_fault *fault;
+
+	fault = smtp_fault_find(config->faults, config->faults_n, s->point, SMTP_FAULT_DELAY);
+	if (fault != NULL && conn_flush(s->conn, s->deadline, NULL) == 0)
+		io_sleep(serve_deadline(s, fault->delay_ms), NULL);
+	fault = smtp_fault_find(config->faults, config->faults_n, s->point, SMTP_FAULT_CUT);
+	if (fault != NULL) {
+		serve_write(s, reply, fault->bytes < n ? fault->bytes : n);
+		if (s->conn != NULL)
+			conn_flush(s->conn, s->deadline, NULL);
+		serve_close(s, "fault: cut");
+		return true;
+	}
+	fault = smtp_fault_find(config->faults, config->faults_n, s->point, SMTP_FAULT_REPLY);
+	if (fault == NULL)
+		return false;
+	serve_write(s, fault->text, strlen(fault->text));
+	serve_write(s, "\r\n", 2);
+	return true;
+}
+
+bool
+serve_reply(struct serve *s, int code, const char *enhanced, const char *fmt, ...)
+{
+	char text[512], line[600];
+	va_list ap;
+
+	if (s->conn == NULL)
+		return false;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	/* the text of a failure may quote the client: no byte of it may end the line */
+	text_sanitize(text);
+	int n = snprintf(line, sizeof(line), "%d %s%s%s\r\n", code, enhanced,
+	    enhanced[0] == '\0' ? "" : " ", text);
+	if (s->session.config->faults_n > 0 && serve_fault(s, line, (size_t)n))
+		return false;
+	serve_write(s, line, (size_t)n);
+	return s->conn != NULL;
+}
+
+void
+serve_reply_fail(struct serve *s, const struct fail *why)
+{
+	const struct fail_info *info = fail_info(why->code);
+	bool temporary = info->enhanced[0] == '4';
+	int code = temporary ? 451 : 550;
+
+	if (why->code == FAIL_STORAGE_FULL)
+		code = 452;
+	else if (why->code == FAIL_MESSAGE_TOO_BIG)
+		code = 552;
+	else if (why->code == FAIL_ADDRESS)
+		code = 501;
+	else if (why->code == FAIL_CONNECT_SELF || why->code == FAIL_MESSAGE)
+		code = 554;
+	serve_reply(s, code, info->enhanced, "%s", why->text);
+}
+
+void
+serve_goodbye(struct serve *s, int code, const char *enhanced, const char *text, const char *ended)
+{
+	serve_reply(s, code, enhanced, "%s", text);
+	if (s->conn == NULL)
+		return;
+	s->session.ended = ended;
+	conn_close_lingering(s->conn, serve_deadline(s, 2000));
+	s->conn = NULL;
+}
+
+void
+serve_error(struct serve *s, int code, const char *enhanced, const char *text)
+{
+	if (++s->session.errors >= s->session.config->max_errors)
+		serve_goodbye(s, 421, "4.7.0", "Too many errors", "too many errors");
+	else
+		serve_reply(s, code, enhanced, "%s", text);
+}
+
+bool
+serve_out_of_turn(struct serve *s, const char *where)
+{
+	/* a pipe has its whole input at once: only a socket shows when it was sent */
+	if (!s->interactive || conn_input_bytes(s->conn) == 0)
+		return false;
+	log_debug("%s: data %s", s->session.peer_ip, where);
+	serve_goodbye(s, 554, "5.5.0", "Data where none may be sent", "talked out of turn");
+	return true;
+}
+
+void
+serve_transaction_reset(struct serve *s)
+{
+	struct smtp_session *session = &s->session;
+
+	session->mail = false;
+	memset(&session->sender, 0, sizeof(session->sender));
+	session->recipients = NULL;
+	session->recipients_n = 0;
+	session->body_8bit = session->smtputf8 = session->requiretls = false;
+	session->declared_bytes = 0;
+	arena_reset(&s->arena);
+}
+
+/* --- commands ------------------------------------------------------------------------------------ */
+
+/* A host name or address literal that may stand in a Received field (reference S10). */
+static bool
+helo_name_ok(struct slice name)
+{
+	if (name.n == 0 || name.n > LIMIT_DOMAIN_BYTES)
+		return false;
+	for (size_t i = 0; i < name.n; i++) {
+		char c = text_lower(name.p[i]);
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+			strchr(".-_:[]", c) != NULL) ||
+		    c == '\0')
+			return false;
+	}
+	return true;
+}
+
+static bool
+tls_available(const struct serve *s)
+{
+	return s->session.config->tls != SMTP_TLS_OFF && s->session.config->tls_ctx != NULL &&
+	       !s->session.tls && conn_can_detach(s->conn);
+}
+
+static void
+ehlo_reply(struct serve *s)
+{
+	const struct smtp_server_config *config = s->session.config;
+	char text[600];
+
+	int n = snprintf(text, sizeof(text),
+	    "250-%s\r\n250-PIPELINING\r\n250-SIZE %lld\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n%s%s"
+	    "250-LIMITS RCPTMAX=%u\r\n250 ENHANCEDSTATUSCODES\r\n",
+	    config->hostname, (long long)config->max_message_bytes,
+	    tls_available(s) ? "250-STARTTLS\r\n" : "",
+	    s->session.tls && config->requiretls ? "250-REQUIRETLS\r\n" : "",
+	    config->max_recipients);
+	if (config->faults_n == 0 || !serve_fault(s, text, (size_t)n))
+		serve_write(s, text, (size_t)n);
+}
+
+static void
+cmd_hello(struct serve *s, struct slice args, bool esmtp)
+{
+	struct slice name = slice_word(&args);
+
+	if (serve_out_of_turn(s, "behind EHLO"))
+		return;
+	if (!helo_name_ok(name)) {
+		serve_error(s, 501, "5.5.4", "A host name or address literal is expected");
+		return;
+	}
+	/* RFC 5321 s4.1.4: EHLO also resets */
+	serve_transaction_reset(s);
+	memcpy(s->session.helo, name.p, name.n);
+	s->session.helo[name.n] = '\0';
+	s->session.esmtp = esmtp;
+	if (esmtp)
+		ehlo_reply(s);
+	else
+		serve_reply(s, 250, "", "%s", s->session.config->hostname);
+}
+
+static void
+cmd_ehlo(struct serve *s, struct slice args)
+{
+	cmd_hello(s, args, true);
+}
+
+static void
+cmd_helo(struct serve *s, struct slice args)
+{
+	cmd_hello(s, args, false);
+}
+
+static void
+cmd_starttls(struct serve *s, struct slice args)
+{
+	struct smtp_session *session = &s->session;
+	const struct smtp_server_config *config = session->config;
+	struct fail why;
+
+	if (args.n > 0) /* RFC 3207 s4: no parameters */
+		serve_error(s, 501, "5.5.4", "STARTTLS takes no argument");
+	else if (session->tls)
+		serve_error(s, 503, "5.5.1", "TLS is active already");
+	else if (!tls_available(s))
+		serve_error(s, 502, "5.5.1", "STARTTLS is not available");
+	else if (session->helo[0] == '\0' || session->mail)
+		serve_error(s, 503, "5.5.1", "EHLO first, and no STARTTLS inside a transaction");
+	else if (smtp_fault_find(config->faults, config->faults_n, s->point, SMTP_FAULT_REPLY) !=
+		     NULL ||
+		 smtp_fault_find(config->faults, config->faults_n, s->point, SMTP_FAULT_CUT) !=
+		     NULL)
+		serve_reply(s, 220, "2.0.0", "Ready to start TLS"); /* the fault answers */
+	else {
+		if (conn_flush(s->conn, s->deadline, NULL) != 0) {
+			serve_close(s, "connection lost");
+			return;
+		}
+		if (starttls_server(&s->conn, config->tls_ctx,
+			serve_deadline(s, config->handshake_timeout_ms), &why) != 0) {
+			session->ended = "STARTTLS failed";
+			log_info("%s: STARTTLS: %s", session->peer_ip, why.text);
+			return;
+		}
+		/* RFC 3207 s4.2: nothing the client said before counts any more */
+		serve_transaction_reset(s);
+		session->helo[0] = '\0';
+		session->esmtp = false;
+		session->tls = true;
+	}
+}
+
+static void
+note_tls(struct serve *s)
+{
+	struct tls *tls = conn_tls_session(s->conn);
+
+	snprintf(
+	    s->session.tls_version, sizeof(s->session.tls_version), "%s", tls_session_version(tls));
+	snprintf(
+	    s->session.tls_cipher, sizeof(s->session.tls_cipher), "%s", tls_session_cipher(tls));
+	snprintf(s->session.tls_group, sizeof(s->session.tls_group), "%s", tls_session_group(tls));
+}
+
+static void
+cmd_data(struct serve *s, struct slice args)
+{
+	if (args.n > 0)
+		serve_error(s, 501, "5.5.4", "DATA takes no argument");
+	else if (!s->session.mail)
+		serve_error(s, 503, "5.5.1", "MAIL first");
+	else if (s->session.recipients_n == 0)
+		serve_error(s, 554, "5.5.1", "No valid recipients"); /* RFC 5321 s3.3 */
+	else if (!serve_out_of_turn(s, "behind DATA"))
+		serve_data(s);
+}
+
+static void
+cmd_rset(struct serve *s, struct slice args)
+{
+	if (args.n > 0) {
+		serve_error(s, 501, "5.5.4", "RSET takes no argument");
+		return;
+	}
+	serve_transaction_reset(s);
+	serve_reply(s, 250, "2.0.0", "Ok");
+}
+
+static void
+cmd_noop(struct serve *s, struct slice args)
+{
+	(void)args;
+	serve_reply(s, 250, "2.0.0", "Ok");
+}
+
+static void
+cmd_vrfy(struct serve *s, struct slice args)
+{
+	(void)args;
+	/* RFC 5321 s3.5.3: neither confirmed nor denied */
+	serve_reply(s, 252, "2.5.2", "Send some mail, I'll try my best");
+}
+
+static void
+cmd_help(struct serve *s, struct slice args)
+{
+	(void)args;
+	serve_reply(s, 214, "2.0.0",
+	    "Commands: EHLO HELO STARTTLS MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
+}
+
+static void
+cmd_quit(struct serve *s, struct slice args)
+{
+	(void)args;
+	serve_goodbye(s, 221, "2.0.0", "Bye", "quit");
+}
+
+/* Another protocol, or chunk data that would be read as commands (reference S23, S24): no second chance. */
+static void
+cmd_foreign(struct serve *s, struct slice args)
+{
+	(void)args;
+	serve_goodbye(s, 502, "5.5.1", "Not here", "foreign protocol");
+}
+
+static const struct {
+	const char *verb;
+	void (*run)(struct serve *s, struct slice args);
+	bool before_tls; /* RFC 3207 s4: allowed when TLS is required and missing */
+	bool before_ehlo;
+} commands[] = { { "EHLO", cmd_ehlo, true, true }, { "HELO", cmd_helo, false, true },
+	{ "STARTTLS", cmd_starttls, true, true }, { "MAIL", serve_mail, false, false },
+	{ "RCPT", serve_rcpt, false, false }, { "DATA", cmd_data, false, false },
+	{ "RSET", cmd_rset, false, true }, { "NOOP", cmd_noop, true, true },
+	{ "VRFY", cmd_vrfy, false, true }, { "HELP", cmd_help, false, true },
+	{ "QUIT", cmd_quit, true, true }, { "BDAT", cmd_foreign, true, true },
+	{ "GET", cmd_foreign, true, true }, { "POST", cmd_foreign, true, true },
+	{ "HEAD", cmd_foreign, true, true }, { "PUT", cmd_foreign, true, true },
+	{ "CONNECT", cmd_foreign, true, true }, { "OPTIONS", cmd_foreign, true, true } };
+
+static void
+serve_command(struct serve *s, struct slice line)
+{
+	struct slice args = line, verb = slice_word(&args);
+
+	s->session.commands++;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (!slice_is_case(verb, commands[i].verb))
+			continue;
+		snprintf(s->point, sizeof(s->point), "%s", commands[i].verb);
+		if (s->session.config->tls == SMTP_TLS_REQUIRED && !s->session.tls &&
+		    !commands[i].before_tls)
+			serve_error(s, 530, "5.7.0", "Must issue a STARTTLS command first");
+		else if (!commands[i].before_ehlo && s->session.helo[0] == '\0')
+			serve_error(s, 503, "5.5.1", "EHLO first");
+		else
+			commands[i].run(s, args);
+		return;
+	}
+	snprintf(s->point, sizeof(s->point), "?");
+	/* RFC 5321 s4.2.4; the words are never repeated */
+	serve_error(s, 500, "5.5.2", "Command not known");
+}
+
+static void
+serve_read_failed(struct serve *s, const struct fail *why)
+{
+	switch (why->code) {
+	case FAIL_TIMEOUT:
+		serve_goodbye(s, 421, "4.4.2", "Timeout", "timeout");
+		break;
+	case FAIL_CANCELLED:
+		serve_goodbye(s, 421, "4.3.2", "Shutting down", "shutdown");
+		break;
+	case FAIL_LINE_TOO_LONG:
+		serve_goodbye(s, 500, "5.5.2", "Line too long", "line too long");
+		break;
+	case FAIL_REPLY_SYNTAX:
+		serve_goodbye(
+		    s, 521, "5.5.2", "Bare CR, bare LF or NUL", "bare CR, bare LF or NUL");
+		break;
+	case FAIL_EOF:
+		serve_close(s, "closed by the client");
+		break;
+	default:
+		serve_close(s, "connection lost");
+	}
+}
+
+void
+smtp_server_run(struct conn *conn, const struct smtp_server_config *config, const struct addr *peer,
+    void *app, struct smtp_session *session_r)
+{
+	struct serve s;
+	struct slice line;
+	struct fail why;
+
+	memset(&s, 0, sizeof(s));
+	s.session.config = config;
+	s.session.app = app;
+	s.session.peer_known = peer != NULL;
+	if (peer != NULL) {
+		s.session.peer = *peer;
+		addr_ip_str(peer, s.session.peer_ip);
+	} else {
+		snprintf(s.session.peer_ip, sizeof(s.session.peer_ip), "stdin");
+	}
+	s.conn = conn;
+	s.interactive = conn_can_detach(conn);
+	s.session.tls = conn_is_tls(conn);
+	s.deadline = clock_deadline(config->lifetime_ms);
+	arena_init(&s.arena);
+	snprintf(s.point, sizeof(s.point), "GREETING");
+	if (!serve_out_of_turn(&s, "ahead of the greeting"))
+		serve_reply(&s, 220, "", "%s ESMTP", config->hostname);
+	while (s.conn != NULL) {
+		if (s.session.tls && s.session.tls_version[0] == '\0')
+			note_tls(&s);
+		/* RFC 2920 s3.2: replies go out together when no further command waits */
+		if (!conn_has_unread(s.conn) && conn_flush(s.conn, s.deadline, &why) != 0)
+			serve_read_failed(&s, &why);
+		else if (conn_read_line(s.conn, LIMIT_COMMAND_LINE_BYTES, true, &line,
+			     serve_deadline(&s, config->command_timeout_ms), &why) != 0)
+			serve_read_failed(&s, &why);
+		else
+			serve_command(&s, line);
+	}
+	arena_free(&s.arena);
+	s.session.recipients = NULL;
+	s.session.recipients_n = 0;
+	memset(&s.session.sender, 0, sizeof(s.session.sender));
+	if (session_r != NULL)
+		*session_r = s.session;
+}

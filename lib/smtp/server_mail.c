@@ -1,0 +1,169 @@
+#include "smtp/session.h"
+
+/* MAIL and RCPT with their parameters (RFC 5321 s4.1.1.2, s4.1.1.3). */
+
+/* Cut "FROM:" or "TO:" off; RFC 5321 allows no space behind the colon, real clients send one. */
+static bool
+cut_prefix(struct slice *args, const char *prefix, size_t n)
+{
+	if (!slice_starts_case(*args, prefix))
+		return false;
+	*args = slice_trim(slice_sub(*args, n, args->n));
+	return true;
+}
+
+/* Copy what a path points to into the transaction. */
+static struct smtp_path
+keep_path(struct serve *s, const struct smtp_path *path)
+{
+	struct smtp_path kept = *path;
+
+	kept.local.p = arena_slice(&s->arena, path->local);
+	kept.domain.p = arena_slice(&s->arena, path->domain);
+	return kept;
+}
+
+/* One MAIL parameter into the session. NULL, or the text of a 555/501/552 with its code. */
+static const char *
+mail_param(struct serve *s, struct slice param, int *code_r)
+{
+	struct smtp_session *session = &s->session;
+	size_t equals = slice_find(param, '=');
+	struct slice key = slice_sub(param, 0, equals),
+		     value = slice_sub(param, equals + 1, param.n);
+	bool has_value = equals < param.n;
+	unsigned long long size;
+
+	*code_r = 501;
+	if (slice_is_case(key, "SIZE")) {
+		/* RFC 1870 s4: 1 to 20 digits */
+		if (!has_value || value.n > 20 || !slice_number(value, UINT64_MAX, &size))
+			return "SIZE takes a number";
+		if (size > (unsigned long long)session->config->max_message_bytes) {
+			*code_r = 552;
+			return "Message size exceeds the limit";
+		}
+		session->declared_bytes = (int64_t)size;
+		return NULL;
+	}
+	if (slice_is_case(key, "BODY")) {
+		if (!slice_is_case(value, "7BIT") && !slice_is_case(value, "8BITMIME"))
+			return "BODY takes 7BIT or 8BITMIME";
+		session->body_8bit = slice_is_case(value, "8BITMIME");
+		return NULL;
+	}
+	if (slice_is_case(key, "SMTPUTF8") && !has_value) {
+		session->smtputf8 = true;
+		return NULL;
+	}
+	/* RFC 8689 s2: only when it was announced, so only inside TLS */
+	if (slice_is_case(key, "REQUIRETLS") && !has_value && session->tls &&
+	    session->config->requiretls) {
+		session->requiretls = true;
+		return NULL;
+	}
+	*code_r = 555; /* RFC 5321 s4.1.1.11 */
+	return "Parameter not known";
+}
+
+static bool
+mail_params(struct serve *s, struct slice rest)
+{
+	while (rest.n > 0) {
+		int code;
+		const char *text = mail_param(s, slice_word(&rest), &code);
+		if (text == NULL)
+			continue;
+		serve_transaction_reset(s);
+		serve_error(s, code, code == 552 ? "5.3.4" : "5.5.4", text);
+		return false;
+	}
+	return true;
+}
+
+void
+serve_mail(struct serve *s, struct slice args)
+{
+	struct smtp_path path;
+	struct slice rest;
+	struct fail why;
+
+	if (s->session.mail) {
+		serve_error(s, 503, "5.5.1", "Nested MAIL");
+		return;
+	}
+	if (!cut_prefix(&args, "FROM:", 5)) {
+		serve_error(s, 501, "5.5.4", "MAIL FROM:<address> is expected");
+		return;
+	}
+	if (smtp_path_parse(args, true, false, &path, &rest, &why) != 0) {
+		serve_error(s, 501, "5.1.7", why.text);
+		return;
+	}
+	if (rest.n > 0 && rest.p[0] != ' ') {
+		serve_error(s, 501, "5.5.4", "A space is expected before parameters");
+		return;
+	}
+	/* what the parameters point to must survive: the line does not */
+	struct smtp_path kept = keep_path(s, &path);
+	if (!mail_params(s, slice_trim(rest)))
+		return;
+	if (path.utf8 && !s->session.smtputf8) { /* RFC 6531 s3.3 */
+		serve_transaction_reset(s);
+		serve_error(s, 553, "5.6.7", "SMTPUTF8 is needed for this address");
+		return;
+	}
+	if (!serve_reply(s, 250, "2.1.0", "Sender ok")) {
+		serve_transaction_reset(s);
+		return;
+	}
+	s->session.sender = kept;
+	s->session.mail = true;
+}
+
+void
+serve_rcpt(struct serve *s, struct slice args)
+{
+	struct smtp_session *session = &s->session;
+	struct smtp_path path;
+	struct slice rest;
+	struct fail why;
+
+	if (!session->mail) {
+		serve_error(s, 503, "5.5.1", "MAIL first");
+		return;
+	}
+	if (!cut_prefix(&args, "TO:", 3)) {
+		serve_error(s, 501, "5.5.4", "RCPT TO:<address> is expected");
+		return;
+	}
+	if (smtp_path_parse(args, false, true, &path, &rest, &why) != 0) {
+		serve_error(s, 501, "5.1.3", why.text);
+		return;
+	}
+	if (slice_trim(rest).n > 0) {
+		serve_error(s, 555, "5.5.4", "Parameter not known");
+		return;
+	}
+	if (path.utf8 && !session->smtputf8) {
+		serve_error(s, 553, "5.6.7", "SMTPUTF8 is needed for this address");
+		return;
+	}
+	if (session->recipients_n >= session->config->max_recipients) {
+		serve_reply(s, 452, "4.5.3", "Too many recipients"); /* RFC 5321 s4.5.3.1.10 */
+		return;
+	}
+	struct smtp_path kept = keep_path(s, &path);
+	fail_set(&why, FAIL_INTERNAL, "Nothing is accepted here");
+	if (session->config->ops == NULL ||
+	    session->config->ops->rcpt(session->app, session, &kept, &why) != 0) {
+		session->errors++;
+		serve_reply_fail(s, &why);
+		return;
+	}
+	if (!serve_reply(s, 250, "2.1.5", "Recipient ok"))
+		return;
+	struct smtp_path *slot = arena_push(
+	    &s->arena, &session->recipients, &session->recipients_n, sizeof(struct smtp_path));
+	*slot = kept;
+}

@@ -1,0 +1,43 @@
+#ifndef SMTP_SESSION_H
+#define SMTP_SESSION_H
+
+#include "smtp/server.h"
+
+/* Private to the server: what server.c, server_mail.c and server_data.c share. */
+
+struct serve {
+	struct smtp_session session; /* first: what the ops see */
+	struct conn *conn;           /* NULL once closed */
+	bool interactive;            /* a socket: talking out of turn can be seen */
+	int64_t deadline;            /* end of life */
+	struct arena arena;          /* of the transaction */
+	struct slice line;           /* current command, for fault points only */
+	char point[16];
+};
+
+/*
+ * Queue a reply, "code enhanced text", unless a fault replaces it. enhanced "": none. Returns true when the command may
+ * take effect as planned (no fault changed the reply).
+ */
+bool serve_reply(struct serve *s, int code, const char *enhanced, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* The reply a failure deserves. */
+void serve_reply_fail(struct serve *s, const struct fail *why);
+/* Reply, then close; ended says why, for the log. */
+void
+serve_goodbye(struct serve *s, int code, const char *enhanced, const char *text, const char *ended);
+/* Close without a word. */
+void serve_close(struct serve *s, const char *ended);
+/* A command that was refused for its form or order: counted, 421 after too many. */
+void serve_error(struct serve *s, int code, const char *enhanced, const char *text);
+/* True when the client has sent more than it may before this point: answered and closed. */
+bool serve_out_of_turn(struct serve *s, const char *where);
+void serve_transaction_reset(struct serve *s);
+/* Deadline for waiting ms from now, within the session's life. */
+int64_t serve_deadline(const struct serve *s, int64_t ms);
+
+void serve_mail(struct serve *s, struct slice args);
+void serve_rcpt(struct serve *s, struct slice args);
+void serve_data(struct serve *s);
+
+#endif

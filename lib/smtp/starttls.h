@@ -1,0 +1,40 @@
+#ifndef SMTP_STARTTLS_H
+#define SMTP_STARTTLS_H
+
+#include <stdint.h>
+
+#include "net/conn.h"
+
+/*
+ * The STARTTLS switch (RFC 3207), both sides, with one rule: no byte and no fact crosses it. The plain
+ * stream is replaced, never turned: its conn is freed while it holds no unread byte, and a new one
+ * is made with new buffers. After the 220 nothing is ever written in clear again: whatever fails
+ * from there on, *conn_inout is NULL and the connection is closed.
+ *
+ * Forgetting the facts (EHLO on both sides, the sender and recipients of a server) is done by the callers in
+ * smtp/client.c and smtp/server.c, at the one place where each calls this.
+ */
+
+/*
+ * The client's half, called when the complete 220 reply was read.
+ *
+ * conn_inout          the plain conn; replaced by the TLS one on success, NULL on failure
+ * server_name         SNI or NULL
+ * post_220_bytes_r    bytes that came in clear behind the 220 reply: not 0 is response injection
+ * failed_tls_r        after TLS_HANDSHAKE, TIMEOUT, EOF: the session, for tls_gather; the caller frees it. Else NULL
+ * Fails with RESPONSE_INJECTION (no ClientHello was sent), TLS_HANDSHAKE, TLS_CONFIG, TIMEOUT, EOF, CANCELLED.
+ */
+int starttls_client(struct conn **conn_inout, struct tls_ctx *ctx, const char *server_name,
+    enum key_type keys, size_t *post_220_bytes_r, struct tls **failed_tls_r, int64_t deadline,
+    struct fail *why);
+
+/*
+ * The server's half, called when STARTTLS was read and before anything is answered. Bytes that
+ * wait behind the command are command injection (CVE-2011-0411): answered 554, no 220. Otherwise
+ * writes the 220; the next byte must be a TLS record of type handshake (0x16).
+ * Fails with EARLY_DATA, TLS_HANDSHAKE, TLS_CONFIG, TIMEOUT, EOF, CANCELLED, IO.
+ */
+int
+starttls_server(struct conn **conn_inout, struct tls_ctx *ctx, int64_t deadline, struct fail *why);
+
+#endif
