@@ -65,17 +65,22 @@ peer_echo(int fd, const void *arg)
 	struct fail why;
 	struct tls *tls = tls_server(server_ctx(), fd, &why);
 	char data[4096];
-	ssize_t n;
+	ssize_t n = 1;
+	int status = 0;
 
 	(void)arg;
 	if (tls_handshake(tls, clock_deadline(WAIT_MS), &why) != 0)
-		return 1;
-	while ((n = tls_read(tls, data, sizeof(data), clock_deadline(WAIT_MS), &why)) > 0)
-		if (tls_write(tls, data, (size_t)n, clock_deadline(WAIT_MS), &why) != 0)
-			return 2;
+		status = 1;
+	while (status == 0 && n > 0) {
+		n = tls_read(tls, data, sizeof(data), clock_deadline(WAIT_MS), &why);
+		if (n < 0)
+			status = 3;
+		else if (tls_write(tls, data, (size_t)n, clock_deadline(WAIT_MS), &why) != 0)
+			status = n == 0 ? 0 : 2;
+	}
 	tls_close_notify(tls);
 	tls_free(tls);
-	return n == 0 ? 0 : 3;
+	return status;
 }
 
 /* A server that knows nothing of lib/tls, with settings a test may want. */
@@ -127,8 +132,12 @@ raw_accept(int fd, const struct raw *raw)
 	}
 	SSL_CTX_set_dh_auto(ctx, 1);
 	ssl = SSL_new(ctx);
+	SSL_CTX_free(ctx);
 	SSL_set_fd(ssl, fd);
-	return SSL_accept(ssl) == 1 ? ssl : NULL;
+	if (SSL_accept(ssl) == 1)
+		return ssl;
+	SSL_free(ssl);
+	return NULL;
 }
 
 static void
@@ -170,6 +179,7 @@ peer_raw(int fd, const void *arg)
 		return 1;
 	SSL_write(ssl, "hello", 5);
 	raw_end(ssl, fd, raw);
+	SSL_free(ssl);
 	return 0;
 }
 
@@ -245,28 +255,12 @@ struct raw_client {
 };
 
 static int
-peer_client(int fd, const void *arg)
+client_dialogue(SSL *ssl, const struct raw_client *raw)
 {
-	const struct raw_client *raw = arg;
-	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-	SSL *ssl = SSL_new(ctx);
 	const unsigned char *alpn;
 	unsigned int alpn_n;
 	char data[100];
 
-	SSL_set_security_level(ssl, 0);
-	SSL_set_fd(ssl, fd);
-	SSL_set_info_callback(ssl, raw_info);
-	SSL_set_min_proto_version(ssl, raw->min);
-	SSL_set_max_proto_version(ssl, raw->max);
-	if (raw->sni != NULL) {
-		char *sni = OPENSSL_strdup(raw->sni);
-		SSL_set_tlsext_host_name(ssl, sni);
-		OPENSSL_free(sni);
-	}
-	if (raw->alpn != NULL)
-		SSL_set_alpn_protos(
-		    ssl, (const unsigned char *)raw->alpn, (unsigned)strlen(raw->alpn));
 	if (SSL_connect(ssl) != 1)
 		return alert_seen != 0 ? alert_seen : 1;
 	if (raw->renegotiate) {
@@ -290,6 +284,33 @@ peer_client(int fd, const void *arg)
 		return 5;
 	SSL_shutdown(ssl);
 	return 0;
+}
+
+static int
+peer_client(int fd, const void *arg)
+{
+	const struct raw_client *raw = arg;
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = SSL_new(ctx);
+	int status;
+
+	SSL_set_security_level(ssl, 0);
+	SSL_set_fd(ssl, fd);
+	SSL_set_info_callback(ssl, raw_info);
+	SSL_set_min_proto_version(ssl, raw->min);
+	SSL_set_max_proto_version(ssl, raw->max);
+	if (raw->sni != NULL) {
+		char *sni = OPENSSL_strdup(raw->sni);
+		SSL_set_tlsext_host_name(ssl, sni);
+		OPENSSL_free(sni);
+	}
+	if (raw->alpn != NULL)
+		SSL_set_alpn_protos(
+		    ssl, (const unsigned char *)raw->alpn, (unsigned)strlen(raw->alpn));
+	status = client_dialogue(ssl, raw);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	return status;
 }
 
 /* --- a client session for tests --------------------------------------------------------------- */

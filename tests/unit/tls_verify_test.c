@@ -187,12 +187,13 @@ peer_chain(int fd, const void *arg)
 	for (size_t i = 0; i < 3 && chain->more[i] != NULL; i++)
 		SSL_CTX_add1_chain_cert(ctx, chain->more[i]->cert);
 	ssl = SSL_new(ctx);
+	SSL_CTX_free(ctx);
 	SSL_set_fd(ssl, fd);
-	if (SSL_accept(ssl) != 1)
-		return 1;
-	while (SSL_read(ssl, data, sizeof(data)) > 0)
+	int accepted = SSL_accept(ssl);
+	while (accepted == 1 && SSL_read(ssl, data, sizeof(data)) > 0)
 		;
-	return 0;
+	SSL_free(ssl);
+	return accepted != 1;
 }
 
 struct judged {
