@@ -9,13 +9,17 @@
 #include "base/clock.h"
 #include "tls/internal.h"
 
+/*
+ * The methods return -1 for "nothing": with the newer pair (read_ex, write_ex) it would be 0, which
+ * the record layer of OpenSSL 3.6 takes for a write of no bytes that went well.
+ */
 static int
-bio_read(BIO *bio, char *data, size_t n, size_t *got_r)
+bio_read(BIO *bio, char *data, int n)
 {
 	struct tls *tls = BIO_get_data(bio);
+	size_t want = n > 0 ? (size_t)n : 0;
 	ssize_t got;
 
-	*got_r = 0;
 	BIO_clear_retry_flags(bio);
 	/*
 	 * One OpenSSL call goes on as long as records come that hold no application data. The
@@ -25,32 +29,32 @@ bio_read(BIO *bio, char *data, size_t n, size_t *got_r)
 	if (tls->budget_bytes == 0) {
 		BIO_set_retry_read(bio);
 		errno = EAGAIN;
-		return 0;
+		return -1;
 	}
-	got = recv(tls->fd, data, n < tls->budget_bytes ? n : tls->budget_bytes, 0);
+	got = recv(tls->fd, data, want < tls->budget_bytes ? want : tls->budget_bytes, 0);
 	if (got > 0) {
 		tls->budget_bytes -= (size_t)got;
-		*got_r = (size_t)got;
-		return 1;
+		return (int)got;
 	}
 	if (got == 0)
 		tls->bio_eof = true;
 	else if (errno == EAGAIN || errno == EINTR)
 		BIO_set_retry_read(bio);
-	return 0;
+	return got == 0 ? 0 : -1;
 }
 
 static int
-bio_write(BIO *bio, const char *data, size_t n, size_t *put_r)
+bio_write(BIO *bio, const char *data, int n)
 {
 	struct tls *tls = BIO_get_data(bio);
-	ssize_t put = send(tls->fd, data, n, MSG_NOSIGNAL);
+	ssize_t put = send(tls->fd, data, n > 0 ? (size_t)n : 0, MSG_NOSIGNAL);
 
 	BIO_clear_retry_flags(bio);
-	*put_r = put > 0 ? (size_t)put : 0;
+	if (put > 0)
+		return (int)put;
 	if (put < 0 && (errno == EAGAIN || errno == EINTR))
 		BIO_set_retry_write(bio);
-	return put > 0;
+	return -1;
 }
 
 static long
@@ -78,8 +82,8 @@ bio_method(void)
 		return method;
 	method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket");
 	if (method != NULL) {
-		BIO_meth_set_read_ex(method, bio_read);
-		BIO_meth_set_write_ex(method, bio_write);
+		BIO_meth_set_read(method, bio_read);
+		BIO_meth_set_write(method, bio_write);
 		BIO_meth_set_ctrl(method, bio_ctrl);
 	}
 	return method;
@@ -108,6 +112,9 @@ static void
 note_alert(struct tls *tls, int version, bool sent, const unsigned char *bytes, size_t n)
 {
 	if (n < 2 || tls->alert >= 0)
+		return;
+	/* OpenSSL 3.6 says decode_error to a peer that has hung up: nobody hears it */
+	if (sent && tls->bio_eof)
 		return;
 	/*
 	 * RFC 8446 s6: the level is ignored, all but these two are errors; before, level 2 is

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <openssl/err.h>
+#include <openssl/ocsp.h>
 
 #include "base/clock.h"
 #include "test.h"
@@ -15,6 +15,13 @@
 #include "tls/internal.h"
 
 #define WAIT_MS 10000
+
+/* The group that client and server choose when nobody restricts them. */
+#if OPENSSL_VERSION_NUMBER >= 0x30500000L
+#define GROUP_1_3 "X25519MLKEM768"
+#else
+#define GROUP_1_3 "x25519"
+#endif
 
 static const struct test_cert_spec mx = { .cn = "mx.example.com",
 	.dns = { DNS_NAME("mx.example.com") } };
@@ -91,17 +98,30 @@ struct raw {
 	int min, max;
 	const char *ciphers;
 	const char *groups;
-	bool ask_client_cert, staple, tickets;
+	bool ask_client_cert, tickets;
+	const struct test_cert *issuer; /* staple a response by this one */
 	enum raw_end end;
 };
 
+/* An OCSP response "good"; OpenSSL 3.6 staples none that is not about the certificate. */
 static int
 raw_staple(SSL *ssl, void *arg)
 {
-	unsigned char *response = OPENSSL_memdup("\x30\x03\x0a\x01\x06", 5);
+	const struct raw *raw = arg;
+	OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
+	OCSP_CERTID *id = OCSP_cert_to_id(NULL, raw->cert->cert, raw->issuer->cert);
+	ASN1_TIME *now = X509_gmtime_adj(NULL, 0);
+	unsigned char *der = NULL;
 
-	(void)arg;
-	SSL_set_tlsext_status_ocsp_resp(ssl, response, 5);
+	OCSP_basic_add1_status(basic, id, V_OCSP_CERTSTATUS_GOOD, 0, NULL, now, NULL);
+	OCSP_basic_sign(basic, raw->issuer->cert, raw->issuer->key, EVP_sha256(), NULL, 0);
+	OCSP_RESPONSE *response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
+	int n = i2d_OCSP_RESPONSE(response, &der);
+	SSL_set_tlsext_status_ocsp_resp(ssl, der, n);
+	OCSP_RESPONSE_free(response);
+	OCSP_BASICRESP_free(basic);
+	OCSP_CERTID_free(id);
+	ASN1_TIME_free(now);
 	return SSL_TLSEXT_ERR_OK;
 }
 
@@ -124,8 +144,10 @@ raw_accept(int fd, const struct raw *raw)
 	}
 	if (raw->ask_client_cert)
 		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-	if (raw->staple)
+	if (raw->issuer != NULL) {
 		SSL_CTX_set_tlsext_status_cb(ctx, raw_staple);
+		SSL_CTX_set_tlsext_status_arg(ctx, (void *)(uintptr_t)raw);
+	}
 	if (!raw->tickets) {
 		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
 		SSL_CTX_set_num_tickets(ctx, 0);
@@ -380,11 +402,11 @@ TEST(handshakes_of_every_version_and_key_type_show_the_right_facts)
 		int bits;
 	} rows[] = {
 		{ "1.3 any: the server prefers ECDSA", TLS_VERSION_1_3, KEY_ANY, KEY_ECDSA,
-		    "TLS_AES_256_GCM_SHA384", "0x1302", "x25519", "ecdsa_secp256r1_sha256", 256 },
+		    "TLS_AES_256_GCM_SHA384", "0x1302", GROUP_1_3, "ecdsa_secp256r1_sha256", 256 },
 		{ "1.3 ecdsa", TLS_VERSION_1_3, KEY_ECDSA, KEY_ECDSA, "TLS_AES_256_GCM_SHA384",
-		    "0x1302", "x25519", "ecdsa_secp256r1_sha256", 256 },
+		    "0x1302", GROUP_1_3, "ecdsa_secp256r1_sha256", 256 },
 		{ "1.3 rsa", TLS_VERSION_1_3, KEY_RSA, KEY_RSA, "TLS_AES_256_GCM_SHA384", "0x1302",
-		    "x25519", "rsa_pss_rsae_sha256", 256 },
+		    GROUP_1_3, "rsa_pss_rsae_sha256", 256 },
 		{ "1.2 any", TLS_VERSION_1_2, KEY_ANY, KEY_ECDSA,
 		    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "0xc02c", "x25519",
 		    "ecdsa_secp256r1_sha256", 256 },
@@ -471,7 +493,7 @@ TEST(weak_and_odd_servers_are_measured_not_refused)
 		    "ecdsa_secp256r1_sha256" },
 		{ "P-521 in TLS 1.2", { .cert = &ecdsa, .max = TLS1_2_VERSION, .groups = "P-521" },
 		    "TLSv1.2", "secp521r1", "ecdsa_secp256r1_sha256" },
-		{ "Ed25519", { .cert = &eddsa }, "TLSv1.3", "x25519", "ed25519" },
+		{ "Ed25519", { .cert = &eddsa }, "TLSv1.3", GROUP_1_3, "ed25519" },
 		{ "Ed25519 in TLS 1.2", { .cert = &eddsa, .max = TLS1_2_VERSION }, "TLSv1.2",
 		    "x25519", "ed25519" },
 	};
@@ -544,13 +566,16 @@ TEST(only_the_key_type_asked_for_is_offered)
 
 TEST(staple_ticket_and_request_for_a_client_certificate_are_noticed)
 {
+	static const struct test_cert_spec root = { .cn = "Root", .ca = true };
+	struct test_cert ca = test_cert_make(&root, NULL), leaf = test_cert_make(&mx, &ca);
+
 	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
 		struct session s;
 		char data[10];
-		struct raw raw = { .cert = &rsa,
+		struct raw raw = { .cert = &leaf,
 			.max = version,
 			.ask_client_cert = true,
-			.staple = true,
+			.issuer = &ca,
 			.tickets = true };
 
 		TEST_ROW("%s", tls_version_str((enum tls_version)version));
@@ -568,6 +593,8 @@ TEST(staple_ticket_and_request_for_a_client_certificate_are_noticed)
 		CHECK_INT(s.facts.client_cert_requested, TRI_YES);
 		CHECK_INT(session_end(&s), 0);
 	}
+	test_cert_free(&ca);
+	test_cert_free(&leaf);
 }
 
 TEST(fingerprints_are_those_that_the_openssl_command_computes)
