@@ -20,7 +20,7 @@ struct fiber {
 	void *arg;
 	const char *name;
 	int64_t cap;
-	bool daemon, ended;
+	bool daemon, idle, ended;
 	struct list all, ready; /* links */
 
 	/* while it waits */
@@ -39,8 +39,8 @@ struct sched {
 	unsigned live, daemons, peak;
 	unsigned
 	    watching; /* waiting fibers that hold a watcher: 0 with nothing ready is a deadlock */
-	int64_t stop_cap;
-	int64_t plain_cap; /* cap outside of fibers, and without fibers */
+	int64_t stop_cap, idle_cap; /* of all fibers; of idle ones */
+	int64_t plain_cap;          /* cap outside of fibers, and without fibers */
 	void *fake_stack;
 	const void *stack_bottom;
 	size_t stack_size;

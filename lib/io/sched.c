@@ -44,7 +44,9 @@
 
 #define POOL_STACKS 256 /* kept for reuse: their touched pages stay in memory */
 
-struct sched sched = { .stop_cap = DEADLINE_NEVER, .plain_cap = DEADLINE_NEVER };
+struct sched sched = {
+	.stop_cap = DEADLINE_NEVER, .idle_cap = DEADLINE_NEVER, .plain_cap = DEADLINE_NEVER
+};
 
 static void *pool[POOL_STACKS];
 static unsigned pool_n;
@@ -218,14 +220,22 @@ sched_deadlock(void)
 	abort();
 }
 
+enum which { WORKERS, IDLE_WORKERS, DAEMONS };
+
+static bool
+is_which(const struct fiber *f, enum which which)
+{
+	return which == DAEMONS ? f->daemon : !f->daemon && (which == WORKERS || f->idle);
+}
+
 static void
-caps_lower(int64_t cap, bool daemons)
+caps_lower(int64_t cap, enum which which)
 {
 	int64_t now = clock_ms();
 
 	for (struct list *l = sched.all.next; l != &sched.all; l = l->next) {
 		struct fiber *f = LIST_ITEM(l, struct fiber, all);
-		if (f->daemon != daemons || f->cap <= cap)
+		if (!is_which(f, which) || f->cap <= cap)
 			continue;
 		f->cap = cap;
 		if (!f->waiting)
@@ -265,7 +275,7 @@ sched_loop(void)
 		if (sched.live == 0)
 			return;
 		if (sched.live == sched.daemons)
-			caps_lower(0, true);
+			caps_lower(0, DAEMONS);
 		bool idle = list_empty(&sched.ready);
 		if (idle && sched.watching == 0)
 			sched_deadlock();
@@ -286,8 +296,7 @@ sched_run(fiber_fn *fn, void *arg)
 {
 	struct fail why;
 
-	sched.stop_cap = DEADLINE_NEVER;
-	sched.plain_cap = DEADLINE_NEVER;
+	sched.stop_cap = sched.idle_cap = sched.plain_cap = DEADLINE_NEVER;
 	if (fibers_disabled()) {
 		fn(arg);
 		return;
@@ -321,7 +330,7 @@ sched_forked(void)
 {
 	/* the loop's descriptors belong to the parent: leave them, libev's close would only waste time */
 	memset(&sched, 0, sizeof(sched));
-	sched.stop_cap = sched.plain_cap = DEADLINE_NEVER;
+	sched.stop_cap = sched.idle_cap = sched.plain_cap = DEADLINE_NEVER;
 	pool_n = 0;
 }
 
@@ -424,7 +433,28 @@ sched_stop(int64_t cap)
 	if (cap < sched.plain_cap)
 		sched.plain_cap = cap;
 	if (sched.loop != NULL)
-		caps_lower(cap, false);
+		caps_lower(cap, WORKERS);
+}
+
+void
+sched_stop_idle(int64_t cap)
+{
+	if (cap < sched.idle_cap)
+		sched.idle_cap = cap;
+	if (sched.loop != NULL)
+		caps_lower(cap, IDLE_WORKERS);
+}
+
+void
+fiber_idle(bool idle)
+{
+	struct fiber *f = sched.current;
+
+	if (f == NULL || f->daemon)
+		return;
+	f->idle = idle;
+	if (idle && sched.idle_cap < f->cap)
+		f->cap = sched.idle_cap;
 }
 
 bool

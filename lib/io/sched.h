@@ -50,6 +50,14 @@ void sched_stop(int64_t cap);
 bool sched_stopping(void);
 
 /*
+ * Between two pieces of work: a server's session that waits for a command. sched_stop_idle lowers only
+ * the caps of fibers that are idle, and of others once they become so: they end at once
+ * while those at work go on until sched_stop's cap.
+ */
+void fiber_idle(bool idle);
+void sched_stop_idle(int64_t cap);
+
+/*
  * The running fiber becomes a daemon: sched_run does not wait for it and sched_stop does not touch
  * it; when only daemons are left they are cancelled (caps in the past) and must return. For the
  * fiber that waits for signals and for log writers. Only where sched_has_fibers().

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "io/io.h"
+#include "io/sched.h"
 #include "smtp/session.h"
 #include "smtp/starttls.h"
 
@@ -417,6 +418,16 @@ serve_read_failed(struct serve *s, const struct fail *why)
 	}
 }
 
+static int
+next_command(struct serve *s, struct slice *line_r, struct fail *why)
+{
+	/* RFC 2920 s3.2: replies go out together when no further command waits */
+	if (!conn_has_unread(s->conn) && conn_flush(s->conn, s->deadline, why) != 0)
+		return -1;
+	return conn_read_line(s->conn, LIMIT_COMMAND_LINE_BYTES, true, line_r,
+	    serve_deadline(s, s->session.config->command_timeout_ms), why);
+}
+
 void
 smtp_server_run(struct conn *conn, const struct smtp_server_config *config, const struct addr *peer,
     void *app, struct smtp_session *session_r)
@@ -446,11 +457,11 @@ smtp_server_run(struct conn *conn, const struct smtp_server_config *config, cons
 	while (s.conn != NULL) {
 		if (s.session.tls && s.session.tls_version[0] == '\0')
 			note_tls(&s);
-		/* RFC 2920 s3.2: replies go out together when no further command waits */
-		if (!conn_has_unread(s.conn) && conn_flush(s.conn, s.deadline, &why) != 0)
-			serve_read_failed(&s, &why);
-		else if (conn_read_line(s.conn, LIMIT_COMMAND_LINE_BYTES, true, &line,
-			     serve_deadline(&s, config->command_timeout_ms), &why) != 0)
+		/* a stop ends a session outside of a transaction at once, and lets one inside finish */
+		fiber_idle(!s.session.mail);
+		int ret = next_command(&s, &line, &why);
+		fiber_idle(false);
+		if (ret != 0)
 			serve_read_failed(&s, &why);
 		else
 			serve_command(&s, line);
