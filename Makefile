@@ -98,6 +98,10 @@ bats: $(B)/mxtls
 test: $(B)/mxtls $(UNIT_BIN) $(REPLAY_BIN)
 	@tests/run-test $(B)
 
+.PHONY: deps
+deps:
+	@tests/deps
+
 # Unpacked packages (build/debs) stay: they need the network.
 .PHONY: clean
 clean:

@@ -17,11 +17,13 @@
 dns_conf() {
     mkdir -p "$BOX/nsd"
     {
-        echo '$ORIGIN .'
-        echo '$TTL 300'
-        echo '. SOA ns.box.test. hostmaster.box.test. 1 3600 600 86400 60'
-        echo '. NS ns.box.test.'
-        echo 'ns.box.test. A 192.0.2.53'
+        cat << 'ZONE'
+$ORIGIN .
+$TTL 300
+. SOA ns.box.test. hostmaster.box.test. 1 3600 600 86400 60
+. NS ns.box.test.
+ns.box.test. A 192.0.2.53
+ZONE
         cat
     } > "$BOX/nsd/root.zone"
     cat > "$BOX/nsd/nsd.conf" <<CONF

@@ -71,13 +71,14 @@ peer_wait_line() {
     fi
 }
 
-# wait_for_line FILE REGEX [SECONDS [PID]]: FILE may still grow; give up early when PID is gone.
+# wait_for_line FILE REGEX [SECONDS [PID [COUNT]]]: until COUNT (1) lines match; FILE may still grow.
+# Gives up early when process PID is gone.
 wait_for_line() {
-    local fd tail_pid line found=1 end=$((SECONDS + ${3:-10}))
+    local fd tail_pid line found=1 count=${5:-1} end=$((SECONDS + ${3:-10}))
     exec {fd}< <(exec tail ${4:+--pid="$4"} -s 0.1 -n +1 -F "$1" 2> /dev/null 3>&-)
     tail_pid=$!
     while ((SECONDS <= end)) && IFS= read -r -t $((end - SECONDS + 1)) -u "$fd" line; do
-        if [[ $line =~ $2 ]]; then
+        if [[ $line =~ $2 ]] && ((--count == 0)); then
             found=0
             break
         fi
