@@ -69,7 +69,7 @@ $(B)/tests/unit/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/main.o $(UNIT_H
 $(B)/tests/fuzz/%_replay: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libmxtls.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/lib $(B)/cmd $(B)/tests -name '*.d' -type f 2>/dev/null)
 
 # --- tests ---------------------------------------------------------------------------------------
 .PHONY: unit
