@@ -1,0 +1,361 @@
+#include "policy/verdict.h"
+
+#include <string.h>
+
+#include "policy/decide.h"
+
+/* While one target is summarised. */
+struct summing {
+	struct target_facts *facts;
+	struct summary_facts *summary;
+	struct arena *arena;
+	int64_t now;
+	enum verdict primary, backup; /* lowest rung so far, UNKNOWN when none was measured */
+	enum verdict best;            /* highest rung so far, of all hosts */
+	int64_t completed;            /* addresses that completed STARTTLS */
+	size_t unresolved, failed;    /* MX hosts without address, and whose lookup failed */
+};
+
+/* Rungs stand in their enum from best to worst. */
+static enum verdict
+lower(enum verdict a, enum verdict b)
+{
+	if (a == VERDICT_UNKNOWN || b == VERDICT_UNKNOWN)
+		return a == VERDICT_UNKNOWN ? b : a;
+	return a > b ? a : b;
+}
+
+static enum verdict
+higher(enum verdict a, enum verdict b)
+{
+	if (a == VERDICT_UNKNOWN || b == VERDICT_UNKNOWN)
+		return a == VERDICT_UNKNOWN ? b : a;
+	return a < b ? a : b;
+}
+
+static void
+reason(struct summing *s, const char *text)
+{
+	strs_add(&s->summary->reasons, s->arena, text);
+}
+
+/* "mx.example.com [192.0.2.1]: text" */
+static void
+host_reason(struct summing *s, const struct exchange_facts *mx, const struct host_facts *host,
+    const char *text, const char *detail)
+{
+	const char *name = mx->name == NULL ? "?" : mx->name;
+	const char *ip = host->ip == NULL ? "?" : host->ip;
+	const char *port = "";
+
+	if (host->port > 0 && host->port != 25)
+		port = arena_printf(s->arena, ":%d", (int)host->port);
+	detail = detail == NULL ? "" : arena_printf(s->arena, ": %s", detail);
+	reason(s, arena_printf(s->arena, "%s [%s]%s: %s%s", name, ip, port, text, detail));
+}
+
+static bool
+is_class(int64_t code, int digit)
+{
+	return code >= digit * 100 && code < (digit + 1) * 100;
+}
+
+/* Why an address is on the rung plaintext, or NULL when it is not. */
+static const char *
+plaintext_reason(const struct host_facts *host)
+{
+	if (host->ehlo_unsupported) /* DECISIONS 18 */
+		return "no STARTTLS: the server does not know EHLO, only HELO (ehlo-unsupported)";
+	switch (host->starttls_state) {
+	case STARTTLS_NOT_OFFERED:
+		return host->keyword_masked
+			   ? "no STARTTLS in a complete EHLO reply, but a keyword made of X: "
+			     "something on the way strips it"
+			   : "no STARTTLS in a complete EHLO reply";
+	case STARTTLS_REFUSED:
+		return is_class(host->starttls_code, 5)
+			   ? "STARTTLS is advertised, but refused for good"
+			   : NULL;
+	case STARTTLS_FAILED:
+		if (host->status == HOST_IO_TIMEOUT || host->status == HOST_CANCELLED)
+			return NULL;
+		return host->post_220_bytes > 0
+			   ? "bytes in clear after the reply to STARTTLS: response injection"
+			   : "STARTTLS is accepted, but the handshake fails";
+	case STARTTLS_IMPLICIT:
+	case STARTTLS_UNKNOWN:
+	case STARTTLS_OFFERED:
+	case STARTTLS_DONE:
+		break;
+	}
+	return NULL;
+}
+
+static const char *
+plaintext_detail(const struct host_facts *host)
+{
+	if (host->starttls_state == STARTTLS_REFUSED)
+		return host->starttls_reply;
+	if (host->starttls_state == STARTTLS_FAILED)
+		return host->error;
+	return NULL;
+}
+
+static const char *
+key_type_phrase(enum key_type offer)
+{
+	return offer == KEY_RSA ? " (RSA)" : offer == KEY_ECDSA ? " (ECDSA)" : "";
+}
+
+/* The rung of one complete handshake; says why when it is not pkix. */
+static enum verdict
+handshake_rung(struct summing *s, const struct exchange_facts *mx, const struct host_facts *host,
+    const struct tls_facts *tls)
+{
+	const struct verify_facts *verify = &tls->verify;
+	const char *phrase = NULL, *detail = NULL;
+
+	switch (decide_certificate(verify, RULE_MATCH_HOSTNAME)) {
+	case FAIL_NONE:
+		return VERDICT_PKIX;
+	case FAIL_CERT_EXPIRED:
+		phrase = "is not valid at this time";
+		break;
+	case FAIL_CERT_MISMATCH:
+		phrase = "names another host";
+		break;
+	default:
+		phrase = verify->trusted == TRI_NO ? "is not trusted" : "was not verified";
+		detail = verify->error;
+		break;
+	}
+	host_reason(s, mx, host,
+	    arena_printf(s->arena, "certificate%s %s", key_type_phrase(tls->offer), phrase),
+	    detail);
+	return VERDICT_ENCRYPTED;
+}
+
+static void
+note_expiry(struct summing *s, const struct tls_facts *tls)
+{
+	if (tls->chain.n == 0)
+		return;
+	for (size_t i = 0; i < s->facts->certs_n; i++) {
+		const struct cert_facts *cert = &s->facts->certs[i];
+		if (cert->fingerprint == NULL || strcmp(cert->fingerprint, tls->chain.v[0]) != 0 ||
+		    cert->not_after == 0)
+			continue;
+		int64_t days = (cert->not_after - s->now) / 86400;
+		if (days < 0) /* -1 would mean unknown */
+			days = 0;
+		if (s->summary->min_days_left < 0 || days < s->summary->min_days_left)
+			s->summary->min_days_left = days;
+	}
+}
+
+/* The lowest rung over the key types; UNKNOWN without a complete handshake. */
+static enum verdict
+tls_rung(struct summing *s, const struct exchange_facts *mx, const struct host_facts *host)
+{
+	enum verdict rung = VERDICT_UNKNOWN;
+
+	for (size_t i = 0; i < host->tls_n; i++) {
+		const struct tls_facts *tls = &host->tls[i];
+		if (tls->complete != TRI_YES) /* DECISIONS 21: a key type that is not there */
+			continue;
+		enum verdict one = handshake_rung(s, mx, host, tls);
+		rung = lower(rung, one);
+		s->best = higher(s->best, one);
+		note_expiry(s, tls);
+	}
+	return rung;
+}
+
+static void
+count_rung(struct summing *s, const struct exchange_facts *mx, enum verdict rung)
+{
+	if (rung == VERDICT_UNKNOWN) {
+		s->summary->unknown++;
+		return;
+	}
+	s->summary->measured++;
+	s->best = higher(s->best, rung);
+	if (mx->primary)
+		s->primary = lower(s->primary, rung);
+	else
+		s->backup = lower(s->backup, rung);
+}
+
+static void
+sum_host(struct summing *s, const struct exchange_facts *mx, struct host_facts *host)
+{
+	const char *plain = plaintext_reason(host), *type = host_result_type(host);
+	enum verdict rung = VERDICT_UNKNOWN;
+
+	s->summary->hosts++;
+	if (host->result_type == NULL && type != NULL)
+		host->result_type = arena_strdup(s->arena, type);
+	if (plain != NULL) {
+		rung = VERDICT_PLAINTEXT;
+		host_reason(s, mx, host, plain, plaintext_detail(host));
+	} else if (host->starttls_state == STARTTLS_DONE ||
+		   host->starttls_state == STARTTLS_IMPLICIT) {
+		rung = tls_rung(s, mx, host);
+		s->completed += rung != VERDICT_UNKNOWN;
+	}
+	if (rung == VERDICT_UNKNOWN) {
+		const char *text =
+		    host->starttls_state == STARTTLS_REFUSED
+			? "not measured: STARTTLS is refused for now"
+			: arena_printf(s->arena, "not measured: %s", host_status_str(host->status));
+		host_reason(s, mx, host, text,
+		    host->starttls_state == STARTTLS_REFUSED ? host->starttls_reply : host->error);
+	}
+	count_rung(s, mx, rung);
+}
+
+static void
+sum_exchange(struct summing *s, struct exchange_facts *mx)
+{
+	const char *name = mx->name == NULL ? "?" : mx->name;
+
+	if (mx->finding != NULL)
+		reason(s, arena_printf(s->arena, "%s: %s", name, mx->finding));
+	for (size_t i = 0; i < mx->hosts_n; i++)
+		sum_host(s, mx, &mx->hosts[i]);
+	if (mx->hosts_n > 0)
+		return;
+	switch (mx->dns_status) {
+	case DNS_OK: /* has addresses, none of a family that was asked for, or all were left out */
+		reason(s, arena_printf(s->arena, "%s: no address was tried", name));
+		break;
+	case DNS_NODATA:
+	case DNS_NXDOMAIN:
+		s->unresolved++;
+		reason(s, arena_printf(s->arena, "%s: %s", name,
+			      mx->dns_status == DNS_NODATA ? "has no address" : "does not exist"));
+		break;
+	case DNS_NOT_ASKED: /* not a name to ask for: the finding says so */
+		s->unresolved += mx->finding != NULL;
+		break;
+	case DNS_SERVFAIL:
+	case DNS_REFUSED:
+	case DNS_TIMEOUT:
+	case DNS_MALFORMED:
+		s->failed++;
+		reason(s, arena_printf(s->arena, "%s: address lookup failed (%s)", name,
+			      dns_status_str(mx->dns_status)));
+		break;
+	}
+}
+
+/* What the MX lookup alone decides; false when the hosts do. */
+static bool
+decided_by_dns(struct summing *s)
+{
+	switch (s->facts->mx_status) {
+	case MX_NULL:
+		s->summary->verdict = VERDICT_NO_MAIL;
+		reason(s, "null MX: the domain accepts no mail (RFC 7505)");
+		return true;
+	case MX_NXDOMAIN:
+		s->summary->verdict = VERDICT_UNDELIVERABLE;
+		reason(s, "the domain does not exist");
+		return true;
+	case MX_NONE:
+		s->summary->verdict = VERDICT_UNDELIVERABLE;
+		reason(s, "the domain has neither an MX record nor an address");
+		return true;
+	case MX_DNS_ERROR:
+		reason(s,
+		    s->facts->dns.error == NULL
+			? "the MX lookup failed"
+			: arena_printf(s->arena, "the MX lookup failed: %s", s->facts->dns.error));
+		return true;
+	case MX_UNKNOWN:
+		reason(s, "not looked up");
+		return true;
+	case MX_NULL_WITH_OTHER:
+		reason(s, "a null MX beside other MX records: it is ignored, and should be removed "
+			  "(RFC 7505 s3)");
+		return false;
+	case MX_LITERAL:
+	case MX_HAS_MX:
+	case MX_IMPLICIT:
+		break;
+	}
+	return false;
+}
+
+static enum quantity
+how_many(int64_t n, int64_t of)
+{
+	if (of == 0)
+		return QUANTITY_UNKNOWN;
+	return n == of ? QUANTITY_ALL : n == 0 ? QUANTITY_NONE : QUANTITY_SOME;
+}
+
+static enum verdict
+decided_by_hosts(struct summing *s)
+{
+	size_t exchanges = s->facts->exchanges_n;
+
+	if (s->backup == VERDICT_PLAINTEXT && s->primary < VERDICT_PLAINTEXT)
+		return VERDICT_BACKUP_PLAINTEXT;
+	if (s->primary != VERDICT_UNKNOWN)
+		return s->primary;
+	/* DECISIONS 16: no MX resolves, and that is certain of each */
+	if (exchanges > 0 && s->unresolved == exchanges)
+		return VERDICT_UNDELIVERABLE;
+	if (s->summary->measured > 0)
+		reason(s, "no primary MX host could be measured");
+	return VERDICT_UNKNOWN;
+}
+
+void
+verdict_summarize(struct target_facts *facts, struct arena *arena, int64_t now)
+{
+	struct summing s = {
+		.facts = facts, .summary = &facts->summary, .arena = arena, .now = now
+	};
+
+	facts_init_summary_facts(s.summary);
+	if (decided_by_dns(&s))
+		return;
+	for (size_t i = 0; i < facts->exchanges_n; i++)
+		sum_exchange(&s, &facts->exchanges[i]);
+	s.summary->starttls = how_many(s.completed, s.summary->measured);
+	s.summary->mixed = lower(s.primary, s.backup) != s.best;
+	s.summary->verdict = decided_by_hosts(&s);
+}
+
+int
+verdict_exit(enum verdict verdict)
+{
+	switch (verdict) {
+	case VERDICT_DANE:
+	case VERDICT_MTA_STS:
+	case VERDICT_PKIX:
+	case VERDICT_NO_MAIL:
+		return 0;
+	case VERDICT_ENCRYPTED:
+	case VERDICT_BACKUP_PLAINTEXT:
+	case VERDICT_BROKEN_SOME:
+		return 1;
+	case VERDICT_PLAINTEXT:
+	case VERDICT_BROKEN:
+	case VERDICT_UNDELIVERABLE:
+		return 2;
+	case VERDICT_UNKNOWN:
+		break;
+	}
+	return 3;
+}
+
+int
+verdict_exit_worst(int a, int b)
+{
+	static const int rank[] = { [0] = 0, [3] = 1, [1] = 2, [2] = 3 };
+
+	return rank[a & 3] >= rank[b & 3] ? a : b;
+}

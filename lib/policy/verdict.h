@@ -1,0 +1,37 @@
+#ifndef POLICY_VERDICT_H
+#define POLICY_VERDICT_H
+
+#include "base/arena.h"
+#include "base/facts.h"
+
+/*
+ * The verdict of probe about one target, from its facts (DECISIONS C 14-18, the ladder of
+ * mxtls-probe(1)). Pure. "How good" and "could it be measured" are kept apart: what could not be measured
+ * is counted, and never makes a measured result better or worse.
+ */
+
+/*
+ * Fill facts->summary, and result_type of each host that has none. Strings live in arena.
+ *
+ * now  Unix seconds, for min_days_left
+ *
+ * The rung of one address:
+ *   plaintext  a complete EHLO reply without STARTTLS; EHLO not known to the server, but HELO; STARTTLS
+ *              refused with 5xx; or 220 and then no handshake (other than by a timeout of ours)
+ *   encrypted  a complete handshake
+ *   pkix       whose certificate is trusted and names the MX host, for every key type
+ *   mta-sts-enforce, dane: need facts that are not gathered yet
+ *   none       anything else: not measured
+ * The verdict is the lowest rung over all measured addresses of the primary MX hosts;
+ * backup-plaintext when that is better than plaintext and another MX host is on plaintext; unknown when no
+ * primary address was measured and no backup is on plaintext.
+ */
+void verdict_summarize(struct target_facts *facts, struct arena *arena, int64_t now);
+
+/* Exit status of a probe of one target: 0 good, 1 weak, 2 bad, 3 not measured. */
+int verdict_exit(enum verdict verdict);
+
+/* The exit status of two targets together: worst first 2, 1, 3, 0 (DECISIONS 17). Start with 0. */
+int verdict_exit_worst(int a, int b);
+
+#endif
