@@ -1,0 +1,428 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "policy/verdict.h"
+#include "test.h"
+
+/*
+ * Targets in a short notation: MX hosts separated by spaces, '1' primary or '2' backup, then one letter
+ * for each of its addresses:
+ *   p  complete handshake, trusted, right name        e  not trusted
+ *   n  names another host                             x  expired
+ *   u  handshake, not verified                        d  pkix with RSA, not trusted with ECDSA
+ *   a  pkix, the other key type failed (absent)       i  pkix, TLS from the first byte
+ *   -  complete EHLO without STARTTLS                 h  HELO only
+ *   s  the same, with a keyword of X                  5  STARTTLS 554
+ *   4  STARTTLS 454                                   f  220, handshake failed
+ *   c  220, closed in the handshake                   t  220, handshake timed out
+ *   j  bytes after the 220                            o  offered, closed after STARTTLS
+ *   ?  connection timed out                           g  greeting 421
+ *   r  greeting 554
+ * A host without addresses: '=' NODATA, '!' NXDOMAIN, '*' SERVFAIL, '#' address literal.
+ */
+struct build {
+	struct arena arena;
+	struct target_facts target;
+};
+
+static struct tls_facts *
+add_tls(struct build *b, struct host_facts *host, enum tri trusted, enum tri name)
+{
+	struct tls_facts *tls = arena_push(&b->arena, &host->tls, &host->tls_n, sizeof(*tls));
+
+	facts_init_tls_facts(tls);
+	tls->complete = TRI_YES;
+	tls->version_value = 0x304;
+	tls->verify.trusted = trusted;
+	tls->verify.matches_mx = name;
+	tls->verify.expired = TRI_NO;
+	if (trusted == TRI_NO)
+		tls->verify.error = arena_strdup(&b->arena, "unable to get issuer");
+	return tls;
+}
+
+static void
+add_handshake(struct build *b, struct host_facts *host, char letter)
+{
+	enum tri trusted = letter == 'e' || letter == 'x' ? TRI_NO : TRI_YES;
+	struct tls_facts *tls;
+
+	host->starttls_state = letter == 'i' ? STARTTLS_IMPLICIT : STARTTLS_DONE;
+	host->status = HOST_SUCCESS;
+	if (letter == 'u') {
+		add_tls(b, host, TRI_UNKNOWN, TRI_UNKNOWN)->verify.expired = TRI_UNKNOWN;
+		return;
+	}
+	tls = add_tls(b, host, trusted, letter == 'n' ? TRI_NO : TRI_YES);
+	if (letter == 'x')
+		tls->verify.expired = TRI_YES;
+	if (letter == 'd')
+		add_tls(b, host, TRI_NO, TRI_YES)->offer = KEY_ECDSA;
+	if (letter == 'a') {
+		tls = add_tls(b, host, TRI_UNKNOWN, TRI_UNKNOWN);
+		tls->complete = TRI_NO;
+		tls->offer = KEY_ECDSA;
+	}
+}
+
+static void
+fill_host(struct build *b, struct host_facts *host, char letter)
+{
+	static const struct {
+		char letter;
+		enum starttls_state state;
+		enum host_status status;
+		int ehlo, starttls;
+	} rows[] = {
+		{ '-', STARTTLS_NOT_OFFERED, HOST_SUCCESS, 250, -1 },
+		{ 's', STARTTLS_NOT_OFFERED, HOST_SUCCESS, 250, -1 },
+		{ 'h', STARTTLS_NOT_OFFERED, HOST_SUCCESS, 502, -1 },
+		{ '5', STARTTLS_REFUSED, HOST_APPLICATION_ERROR, 250, 554 },
+		{ '4', STARTTLS_REFUSED, HOST_TEMPORARY, 250, 454 },
+		{ 'f', STARTTLS_FAILED, HOST_HANDSHAKE_ERROR, 250, 220 },
+		{ 'c', STARTTLS_FAILED, HOST_CLOSED, 250, 220 },
+		{ 't', STARTTLS_FAILED, HOST_IO_TIMEOUT, 250, 220 },
+		{ 'j', STARTTLS_FAILED, HOST_PROTOCOL_ERROR, 250, 220 },
+		{ 'o', STARTTLS_OFFERED, HOST_CLOSED, 250, -1 },
+		{ '?', STARTTLS_UNKNOWN, HOST_CONNECT_TIMEOUT, -1, -1 },
+		{ 'g', STARTTLS_UNKNOWN, HOST_TEMPORARY, -1, -1 },
+		{ 'r', STARTTLS_UNKNOWN, HOST_REJECTED, -1, -1 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].letter != letter)
+			continue;
+		host->starttls_state = rows[i].state;
+		host->status = rows[i].status;
+		host->ehlo_code = rows[i].ehlo;
+		host->starttls_code = rows[i].starttls;
+		host->ehlo_unsupported = letter == 'h';
+		host->keyword_masked = letter == 's';
+		host->post_220_bytes = letter == 'j' ? 12 : 0;
+		if (rows[i].starttls > 400)
+			host->starttls_reply =
+			    arena_printf(&b->arena, "%d TLS not available", rows[i].starttls);
+		if (rows[i].state == STARTTLS_FAILED && letter != 'j')
+			host->error = arena_strdup(&b->arena, "no shared cipher");
+		return;
+	}
+	add_handshake(b, host, letter);
+}
+
+static void
+fill_unresolved(struct build *b, struct exchange_facts *mx, char letter)
+{
+	mx->dns_status = letter == '='   ? DNS_NODATA
+			 : letter == '!' ? DNS_NXDOMAIN
+			 : letter == '*' ? DNS_SERVFAIL
+					 : DNS_NOT_ASKED;
+	if (letter == '#')
+		mx->finding = arena_strdup(&b->arena, "the MX record names an address");
+}
+
+static void
+build(struct build *b, const char *notation)
+{
+	struct exchange_facts *mx = NULL;
+
+	arena_init(&b->arena);
+	facts_init_target_facts(&b->target);
+	b->target.mx_status = MX_HAS_MX;
+	for (const char *p = notation; *p != '\0'; p++) {
+		if (*p == '1' || *p == '2') {
+			mx = arena_push(
+			    &b->arena, &b->target.exchanges, &b->target.exchanges_n, sizeof(*mx));
+			facts_init_exchange_facts(mx);
+			mx->name = arena_printf(&b->arena, "mx%zu.example", b->target.exchanges_n);
+			mx->primary = *p == '1';
+			mx->dns_status = DNS_OK;
+		} else if (strchr("=!*#", *p) != NULL) {
+			fill_unresolved(b, mx, *p);
+		} else if (*p != ' ') {
+			struct host_facts *host =
+			    arena_push(&b->arena, &mx->hosts, &mx->hosts_n, sizeof(*host));
+			facts_init_host_facts(host);
+			host->ip = arena_printf(
+			    &b->arena, "192.0.2.%zu", b->target.exchanges_n * 10 + mx->hosts_n);
+			host->port = 25;
+			fill_host(b, host, *p);
+		}
+	}
+	verdict_summarize(&b->target, &b->arena, 1000000000);
+}
+
+TEST(verdict_is_the_lowest_measured_rung_of_the_primaries)
+{
+	static const struct {
+		const char *hosts;
+		enum verdict verdict;
+		int exit;
+		enum quantity starttls;
+		bool mixed;
+		int measured, unknown;
+	} rows[] = {
+		/* one rung each */
+		{ "1p", VERDICT_PKIX, 0, QUANTITY_ALL, false, 1, 0 },
+		{ "1i", VERDICT_PKIX, 0, QUANTITY_ALL, false, 1, 0 },
+		{ "1e", VERDICT_ENCRYPTED, 1, QUANTITY_ALL, false, 1, 0 },
+		{ "1n", VERDICT_ENCRYPTED, 1, QUANTITY_ALL, false, 1, 0 },
+		{ "1x", VERDICT_ENCRYPTED, 1, QUANTITY_ALL, false, 1, 0 },
+		{ "1u", VERDICT_ENCRYPTED, 1, QUANTITY_ALL, false, 1, 0 },
+		{ "1-", VERDICT_PLAINTEXT, 2, QUANTITY_NONE, false, 1, 0 },
+		{ "1s", VERDICT_PLAINTEXT, 2, QUANTITY_NONE, false, 1, 0 },
+		{ "1h", VERDICT_PLAINTEXT, 2, QUANTITY_NONE, false, 1, 0 },
+		{ "15", VERDICT_PLAINTEXT, 2, QUANTITY_NONE, false, 1, 0 },
+		{ "1f", VERDICT_PLAINTEXT, 2, QUANTITY_NONE, false, 1, 0 },
+		{ "1c", VERDICT_PLAINTEXT, 2, QUANTITY_NONE, false, 1, 0 },
+		{ "1j", VERDICT_PLAINTEXT, 2, QUANTITY_NONE, false, 1, 0 },
+		/* a "no" must be earned */
+		{ "1?", VERDICT_UNKNOWN, 3, QUANTITY_UNKNOWN, false, 0, 1 },
+		{ "1g", VERDICT_UNKNOWN, 3, QUANTITY_UNKNOWN, false, 0, 1 },
+		{ "1r", VERDICT_UNKNOWN, 3, QUANTITY_UNKNOWN, false, 0, 1 },
+		{ "14", VERDICT_UNKNOWN, 3, QUANTITY_UNKNOWN, false, 0, 1 },
+		{ "1o", VERDICT_UNKNOWN, 3, QUANTITY_UNKNOWN, false, 0, 1 },
+		{ "1t", VERDICT_UNKNOWN, 3, QUANTITY_UNKNOWN, false, 0, 1 },
+		{ "1?gr4ot", VERDICT_UNKNOWN, 3, QUANTITY_UNKNOWN, false, 0, 6 },
+		/* unknown changes no measured result */
+		{ "1p?", VERDICT_PKIX, 0, QUANTITY_ALL, false, 1, 1 },
+		{ "1? 1p", VERDICT_PKIX, 0, QUANTITY_ALL, false, 1, 1 },
+		{ "1g-", VERDICT_PLAINTEXT, 2, QUANTITY_NONE, false, 1, 1 },
+		{ "1e4 1*", VERDICT_ENCRYPTED, 1, QUANTITY_ALL, false, 1, 1 },
+		/* mixed: the lowest */
+		{ "1ppp", VERDICT_PKIX, 0, QUANTITY_ALL, false, 3, 0 },
+		{ "1pe", VERDICT_ENCRYPTED, 1, QUANTITY_ALL, true, 2, 0 },
+		{ "1e 1p", VERDICT_ENCRYPTED, 1, QUANTITY_ALL, true, 2, 0 },
+		{ "1p 1-", VERDICT_PLAINTEXT, 2, QUANTITY_SOME, true, 2, 0 },
+		{ "1-p", VERDICT_PLAINTEXT, 2, QUANTITY_SOME, true, 2, 0 },
+		{ "1pe-?", VERDICT_PLAINTEXT, 2, QUANTITY_SOME, true, 3, 1 },
+		{ "1pf", VERDICT_PLAINTEXT, 2, QUANTITY_SOME, true, 2, 0 },
+		/* key types (DECISIONS 14, 21) */
+		{ "1d", VERDICT_ENCRYPTED, 1, QUANTITY_ALL, true, 1, 0 },
+		{ "1a", VERDICT_PKIX, 0, QUANTITY_ALL, false, 1, 0 },
+		/* backups */
+		{ "1p 2p", VERDICT_PKIX, 0, QUANTITY_ALL, false, 2, 0 },
+		{ "1p 2-", VERDICT_BACKUP_PLAINTEXT, 1, QUANTITY_SOME, true, 2, 0 },
+		{ "1e 2-", VERDICT_BACKUP_PLAINTEXT, 1, QUANTITY_SOME, true, 2, 0 },
+		{ "1p 2p 2p-", VERDICT_BACKUP_PLAINTEXT, 1, QUANTITY_SOME, true, 4, 0 },
+		{ "1- 2-", VERDICT_PLAINTEXT, 2, QUANTITY_NONE, false, 2, 0 },
+		{ "1- 2p", VERDICT_PLAINTEXT, 2, QUANTITY_SOME, true, 2, 0 },
+		{ "1p 2e", VERDICT_PKIX, 0, QUANTITY_ALL, true, 2, 0 },
+		{ "1p 2?", VERDICT_PKIX, 0, QUANTITY_ALL, false, 1, 1 },
+		/* no primary measured */
+		{ "1? 2p", VERDICT_UNKNOWN, 3, QUANTITY_ALL, false, 1, 1 },
+		{ "1? 2-", VERDICT_BACKUP_PLAINTEXT, 1, QUANTITY_NONE, false, 1, 1 },
+		{ "1! 2p", VERDICT_UNKNOWN, 3, QUANTITY_ALL, false, 1, 0 },
+		/* no MX resolves (DECISIONS 16) */
+		{ "1!", VERDICT_UNDELIVERABLE, 2, QUANTITY_UNKNOWN, false, 0, 0 },
+		{ "1= 2!", VERDICT_UNDELIVERABLE, 2, QUANTITY_UNKNOWN, false, 0, 0 },
+		{ "1#", VERDICT_UNDELIVERABLE, 2, QUANTITY_UNKNOWN, false, 0, 0 },
+		{ "1# 2p", VERDICT_UNKNOWN, 3, QUANTITY_ALL, false, 1, 0 },
+		{ "1! 1*", VERDICT_UNKNOWN, 3, QUANTITY_UNKNOWN, false, 0, 0 },
+		{ "1*", VERDICT_UNKNOWN, 3, QUANTITY_UNKNOWN, false, 0, 0 },
+		{ "1! 1?", VERDICT_UNKNOWN, 3, QUANTITY_UNKNOWN, false, 0, 1 },
+		{ "1! 1p", VERDICT_PKIX, 0, QUANTITY_ALL, false, 1, 0 },
+		{ "1", VERDICT_UNKNOWN, 3, QUANTITY_UNKNOWN, false, 0, 0 },
+		{ "", VERDICT_UNKNOWN, 3, QUANTITY_UNKNOWN, false, 0, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct build b;
+		const struct summary_facts *summary = &b.target.summary;
+		TEST_ROW("%s", rows[i].hosts);
+		build(&b, rows[i].hosts);
+		CHECK_STR(verdict_str(summary->verdict), verdict_str(rows[i].verdict));
+		CHECK_INT(verdict_exit(summary->verdict), rows[i].exit);
+		CHECK_STR(quantity_str(summary->starttls), quantity_str(rows[i].starttls));
+		CHECK_INT(summary->mixed, rows[i].mixed);
+		CHECK_INT(summary->measured, rows[i].measured);
+		CHECK_INT(summary->unknown, rows[i].unknown);
+		CHECK_INT(summary->hosts, rows[i].measured + rows[i].unknown);
+		arena_free(&b.arena);
+	}
+}
+
+TEST(verdict_reasons_name_host_and_address)
+{
+	static const struct {
+		const char *hosts, *reasons; /* joined by " | " */
+	} rows[] = {
+		{ "1p", "" },
+		{ "1a", "" },
+		{ "1-", "mx1.example [192.0.2.11]: no STARTTLS in a complete EHLO reply" },
+		{ "1s", "mx1.example [192.0.2.11]: no STARTTLS in a complete EHLO reply, but a "
+			"keyword made of X: something on the way strips it" },
+		{ "1h",
+		    "mx1.example [192.0.2.11]: no STARTTLS: the server does not know EHLO, only "
+		    "HELO (ehlo-unsupported)" },
+		{ "15",
+		    "mx1.example [192.0.2.11]: STARTTLS is advertised, but refused for good: 554 "
+		    "TLS not available" },
+		{ "14", "mx1.example [192.0.2.11]: not measured: STARTTLS is refused for now: 454 "
+			"TLS not available" },
+		{ "1f",
+		    "mx1.example [192.0.2.11]: STARTTLS is accepted, but the handshake fails: no "
+		    "shared cipher" },
+		{ "1j", "mx1.example [192.0.2.11]: bytes in clear after the reply to STARTTLS: "
+			"response injection" },
+		{ "1e", "mx1.example [192.0.2.11]: certificate is not trusted: unable to get "
+			"issuer" },
+		{ "1n", "mx1.example [192.0.2.11]: certificate names another host" },
+		{ "1x", "mx1.example [192.0.2.11]: certificate is not valid at this time" },
+		{ "1u", "mx1.example [192.0.2.11]: certificate was not verified" },
+		{ "1d",
+		    "mx1.example [192.0.2.11]: certificate (ECDSA) is not trusted: unable to get "
+		    "issuer" },
+		{ "1?", "mx1.example [192.0.2.11]: not measured: connection-timeout" },
+		{ "1g", "mx1.example [192.0.2.11]: not measured: temporary-rejection" },
+		{ "1o", "mx1.example [192.0.2.11]: not measured: connection-closed" },
+		{ "1p- 2e?",
+		    "mx1.example [192.0.2.12]: no STARTTLS in a complete EHLO reply | mx2.example "
+		    "[192.0.2.21]: certificate is not trusted: unable to get issuer | mx2.example "
+		    "[192.0.2.22]: not measured: connection-timeout" },
+		{ "1= 1! 1* 1#",
+		    "mx1.example: has no address | mx2.example: does not exist | mx3.example: "
+		    "address lookup failed (SERVFAIL) | mx4.example: the MX record names an "
+		    "address" },
+		{ "1! 2p", "mx1.example: does not exist | no primary MX host could be measured" },
+		{ "1", "mx1.example: no address was tried" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct build b;
+		struct buf joined;
+		TEST_ROW("%s", rows[i].hosts);
+		build(&b, rows[i].hosts);
+		buf_init(&joined, 10000);
+		for (size_t j = 0; j < b.target.summary.reasons.n; j++)
+			buf_printf(
+			    &joined, "%s%s", j == 0 ? "" : " | ", b.target.summary.reasons.v[j]);
+		CHECK_STR(buf_str(&joined), rows[i].reasons);
+		buf_free(&joined);
+		arena_free(&b.arena);
+	}
+}
+
+TEST(verdict_of_what_the_mx_lookup_alone_decides)
+{
+	static const struct {
+		enum mx_status status;
+		const char *hosts;
+		enum verdict verdict;
+		int exit;
+		const char *reason;
+	} rows[] = {
+		{ MX_NULL, "", VERDICT_NO_MAIL, 0,
+		    "null MX: the domain accepts no mail (RFC 7505)" },
+		{ MX_NXDOMAIN, "", VERDICT_UNDELIVERABLE, 2, "the domain does not exist" },
+		{ MX_NONE, "", VERDICT_UNDELIVERABLE, 2,
+		    "the domain has neither an MX record nor an address" },
+		{ MX_DNS_ERROR, "", VERDICT_UNKNOWN, 3, "the MX lookup failed: SERVFAIL" },
+		{ MX_UNKNOWN, "", VERDICT_UNKNOWN, 3, "not looked up" },
+		{ MX_NULL_WITH_OTHER, "1p", VERDICT_PKIX, 0,
+		    "a null MX beside other MX records: it is ignored, and should be removed (RFC "
+		    "7505 s3)" },
+		{ MX_IMPLICIT, "1p", VERDICT_PKIX, 0, NULL },
+		{ MX_LITERAL, "1p", VERDICT_PKIX, 0, NULL },
+		{ MX_LITERAL, "1-", VERDICT_PLAINTEXT, 2,
+		    "mx1.example [192.0.2.11]: no STARTTLS in a complete EHLO reply" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct build b;
+		struct summary_facts *summary = &b.target.summary;
+		TEST_ROW("%s", mx_status_str(rows[i].status));
+		build(&b, rows[i].hosts);
+		b.target.mx_status = rows[i].status;
+		b.target.dns.error = arena_strdup(&b.arena, "SERVFAIL");
+		verdict_summarize(&b.target, &b.arena, 0);
+		CHECK_STR(verdict_str(summary->verdict), verdict_str(rows[i].verdict));
+		CHECK_INT(verdict_exit(summary->verdict), rows[i].exit);
+		CHECK_INT(summary->reasons.n, rows[i].reason != NULL);
+		if (rows[i].reason != NULL && summary->reasons.n > 0)
+			CHECK_STR(summary->reasons.v[0], rows[i].reason);
+		arena_free(&b.arena);
+	}
+}
+
+TEST(verdict_names_ports_other_than_25_and_fills_result_types)
+{
+	struct build b;
+
+	build(&b, "1-p?");
+	CHECK_STR(b.target.exchanges[0].hosts[0].result_type, "starttls-not-supported");
+	CHECK_STR(b.target.exchanges[0].hosts[1].result_type, NULL);
+	CHECK_STR(b.target.exchanges[0].hosts[2].result_type, NULL);
+	b.target.exchanges[0].hosts[0].port = 587;
+	b.target.exchanges[0].hosts[0].result_type = arena_strdup(&b.arena, "x-kept");
+	b.target.exchanges[0].hosts[2].error = arena_strdup(&b.arena, "no route");
+	verdict_summarize(&b.target, &b.arena, 0);
+	CHECK_STR(b.target.summary.reasons.v[0],
+	    "mx1.example [192.0.2.11]:587: no STARTTLS in a complete EHLO reply");
+	CHECK_STR(b.target.summary.reasons.v[1],
+	    "mx1.example [192.0.2.13]: not measured: connection-timeout: no route");
+	CHECK_INT(b.target.summary.reasons.n, 2);
+	CHECK_STR(b.target.exchanges[0].hosts[0].result_type, "x-kept");
+	arena_free(&b.arena);
+}
+
+static void
+add_leaf(struct build *b, size_t host, const char *fingerprint, int64_t not_after)
+{
+	struct tls_facts *tls = &b->target.exchanges[0].hosts[host].tls[0];
+	struct cert_facts *cert =
+	    arena_push(&b->arena, &b->target.certs, &b->target.certs_n, sizeof(*cert));
+
+	facts_init_cert_facts(cert);
+	cert->fingerprint = arena_strdup(&b->arena, fingerprint);
+	cert->not_after = not_after;
+	strs_add(&tls->chain, &b->arena, fingerprint);
+	strs_add(&tls->chain, &b->arena, "ca");
+}
+
+TEST(verdict_counts_the_days_of_the_first_leaf_to_expire)
+{
+	static const struct {
+		int64_t a, b, days;
+	} rows[] = {
+		{ 1000000000 + 10 * 86400, 1000000000 + 20 * 86400, 10 },
+		{ 1000000000 + 20 * 86400 - 1, 1000000000 + 20 * 86400, 19 },
+		{ 1000000000 + 86399, 1000000000 + 20 * 86400, 0 },
+		{ 1000000000 - 86400 * 30, 1000000000 + 20 * 86400, 0 },
+		{ 0, 1000000000 + 20 * 86400, 20 },
+		{ 0, 0, -1 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct build b;
+		TEST_ROW("%zu", i);
+		build(&b, "1pp");
+		add_leaf(&b, 0, "aa", rows[i].a);
+		add_leaf(&b, 1, "bb", rows[i].b);
+		/* one that is not a leaf of anybody expires first */
+		struct cert_facts *ca =
+		    arena_push(&b.arena, &b.target.certs, &b.target.certs_n, sizeof(*ca));
+		facts_init_cert_facts(ca);
+		ca->fingerprint = arena_strdup(&b.arena, "ca");
+		ca->not_after = 1;
+		verdict_summarize(&b.target, &b.arena, 1000000000);
+		CHECK_INT(b.target.summary.min_days_left, rows[i].days);
+		arena_free(&b.arena);
+	}
+}
+
+TEST(verdict_exit_statuses_and_the_worst_of_them)
+{
+	/* DECISIONS 17: 2, then 1, then 3, then 0 */
+	static const int order[] = { 0, 3, 1, 2 };
+
+	for (size_t i = 0; i < 4; i++)
+		for (size_t j = 0; j < 4; j++) {
+			TEST_ROW("%d and %d", order[i], order[j]);
+			CHECK_INT(verdict_exit_worst(order[i], order[j]), order[i > j ? i : j]);
+		}
+	CHECK_INT(verdict_exit(VERDICT_DANE), 0);
+	CHECK_INT(verdict_exit(VERDICT_MTA_STS), 0);
+	CHECK_INT(verdict_exit(VERDICT_BROKEN_SOME), 1);
+	CHECK_INT(verdict_exit(VERDICT_BROKEN), 2);
+}
