@@ -43,6 +43,8 @@ FUZZ_SRC := $(sort $(wildcard tests/fuzz/*_fuzz.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 CMD_OBJ := $(CMD_SRC:%.c=$(B)/%.o)
 UNIT_HELPER_OBJ := $(UNIT_HELPER_SRC:%.c=$(B)/%.o)
+PROGRAM_SRC := $(sort $(wildcard tests/programs/*.c tests/bench/*.c))
+PROGRAM_BIN := $(PROGRAM_SRC:%.c=$(B)/%)
 UNIT_BIN := $(UNIT_SRC:%.c=$(B)/%)
 REPLAY_BIN := $(FUZZ_SRC:%.c=$(B)/%_replay)
 FUZZ_BIN := $(FUZZ_SRC:%.c=$(B)/%)
@@ -69,6 +71,10 @@ $(B)/tests/unit/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/main.o $(UNIT_H
 $(B)/tests/fuzz/%_replay: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libmxtls.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
+# Small programs that behaviour tests and benches run.
+$(PROGRAM_BIN): %: %.o $(B)/libmxtls.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
 -include $(shell find $(B)/lib $(B)/cmd $(B)/tests -name '*.d' -type f 2>/dev/null)
 
 # --- tests ---------------------------------------------------------------------------------------
@@ -91,11 +97,11 @@ man-fields: $(B)/mxtls
 
 # One file: tests/box bats tests/NAME.bats
 .PHONY: bats
-bats: $(B)/mxtls
+bats: $(B)/mxtls $(PROGRAM_BIN)
 	@MXTLS=$(CURDIR)/$(B)/mxtls tests/run-bats
 
 .PHONY: test
-test: $(B)/mxtls $(UNIT_BIN) $(REPLAY_BIN)
+test: $(B)/mxtls $(PROGRAM_BIN) $(UNIT_BIN) $(REPLAY_BIN)
 	@tests/run-test $(B)
 
 .PHONY: deps
