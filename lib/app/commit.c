@@ -232,8 +232,9 @@ answer_take(struct commit_helper *h, const struct commit_answer *a)
 		p->done = true;
 		if (a->code != FAIL_NONE)
 			fail_set(&p->why,
-			    a->code > 0 && a->code < FAIL_COUNT ? a->code : FAIL_INTERNAL, "%.*s",
-			    (int)strnlen(a->text, sizeof(a->text)), a->text);
+			    a->code > 0 && a->code < FAIL_COUNT ? (enum fail_code)a->code
+								: FAIL_INTERNAL,
+			    "%.*s", (int)strnlen(a->text, sizeof(a->text)), a->text);
 		p->why.errnum = a->errnum;
 		io_wake(&p->waiting, -1);
 		return;
