@@ -1,7 +1,19 @@
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
 
+#include "app/listener.h"
+#include "base/clock.h"
 #include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
 #include "command.h"
+#include "io/sched.h"
+#include "io/signals.h"
+#include "io/socket.h"
 #include "tls/tls.h"
 
 enum { STARTTLS_OFF, STARTTLS_OFFER, STARTTLS_REQUIRE };
@@ -9,11 +21,11 @@ enum { LOG_TEXT, LOG_JSON };
 
 struct listen_options {
 	const char *hostname, *deliver; /* NULL: not given */
-	struct strs certs, keys, accept;
+	struct strs certs, keys, accept, faults;
 	int64_t max_size, max_recipients, max_connections, max_connections_per_address;
 	int64_t timeout_ms, drain_ms, commit_helpers;
 	int tls, min_tls, log, verbose; /* min_tls: enum tls_version */
-	bool self_signed, stdio;
+	bool self_signed, stdio, fault_anywhere;
 };
 
 /* Postfix's words (smtpd_tls_security_level) are understood, too (DECISIONS F44). */
@@ -63,16 +75,22 @@ static const struct opt listen_opts[] = {
 	ROW(DURATION, drain_ms, "drain", 0, "TIME", "after SIGTERM, wait for sessions at most",
 	    .initial = "30s"),
 	ROW(INT, commit_helpers, "commit-helpers", 0, "N", "processes that write messages to disk",
-	    .min = 0, .max = 16, .initial = "2"),
+	    .min = 0, .max = COMMIT_HELPERS_MAX, .initial = "2"),
 
 	OPT_GROUP("Output"),
 	ROW(WORD, log, "log", 0, "FORMAT", "format of the log on standard error", .words = logs,
 	    .initial = "text"),
 	ROW(COUNT, verbose, "verbose", 'v', NULL, "log sessions, too; twice: the dialogue"),
+
+	OPT_GROUP("Faults on purpose, for testing clients"),
+	ROW(STRS, faults, "fault", 0, "POINT=FAULT",
+	    "at POINT (GREETING, a command, or . for the end of data): reply:TEXT, delay:TIME or "
+	    "cut:BYTES"),
+	ROW(FLAG, fault_anywhere, "fault-anywhere", 0, NULL, "allow --fault outside of loopback"),
 	OPT_TABLE_END,
 };
 
-static const char *const usage[] = { "[OPTION]... ADDRESS:PORT", "[OPTION]... --stdio", NULL };
+static const char *const usage[] = { "[OPTION]... ADDRESS:PORT...", "[OPTION]... --stdio", NULL };
 
 static const char *const examples[] = {
 	"mxtls listen --self-signed --accept a.example --deliver discard 127.0.0.1:2525",
@@ -83,16 +101,242 @@ static const char *const examples[] = {
 	NULL,
 };
 
+/* Whether two descriptors are one socket, as inetd hands it over. */
+static bool
+same_file(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
+static void
+trace(void *ctx, bool sent, struct slice data)
+{
+	(void)ctx;
+	log_debug("%s %.*s", sent ? "S:" : "C:", (int)data.n, data.n == 0 ? "" : data.p);
+}
+
+static void
+set_up_log(const struct listen_options *options, struct receiver *receiver)
+{
+	log_level_set(options->verbose > 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	receiver->log_json = options->log == LOG_JSON;
+}
+
+/* STARTTLS as asked for, or nothing is started: a missing certificate never turns it off (reference S30). */
+static int
+set_up_tls(
+    const struct listen_options *options, struct smtp_server_config *config, struct fail *why)
+{
+	struct tls_server_options tls = { .cert_files = (const char *const *)options->certs.v,
+		.key_files = (const char *const *)options->keys.v,
+		.n = options->certs.n,
+		.self_signed_name = options->self_signed ? config->hostname : NULL,
+		.min = (enum tls_version)options->min_tls };
+
+	if (options->certs.n != options->keys.n)
+		return fail_set(why, FAIL_USAGE, "%zu --cert and %zu --key: they come in pairs",
+		    options->certs.n, options->keys.n);
+	if (options->certs.n > 0 && options->self_signed)
+		return fail_set(why, FAIL_USAGE, "--self-signed and --cert exclude each other");
+	config->tls = options->tls == STARTTLS_OFF     ? SMTP_TLS_OFF
+		      : options->tls == STARTTLS_OFFER ? SMTP_TLS_OFFERED
+						       : SMTP_TLS_REQUIRED;
+	if (config->tls == SMTP_TLS_OFF)
+		return 0;
+	if (options->certs.n == 0 && !options->self_signed)
+		return fail_set(why, FAIL_USAGE,
+		    "STARTTLS needs --cert and --key, or --self-signed, or --tls off");
+	config->tls_ctx = tls_ctx_server(&tls, why);
+	return config->tls_ctx == NULL ? -1 : 0;
+}
+
+static int
+set_up_faults(const struct listen_options *options, struct arena *arena,
+    struct smtp_server_config *config, struct fail *why)
+{
+	struct smtp_fault *faults = arena_alloc(arena, (options->faults.n + 1) * sizeof(*faults));
+
+	for (size_t i = 0; i < options->faults.n; i++)
+		if (smtp_fault_parse(slice_str(options->faults.v[i]), arena, &faults[i], why) != 0)
+			return fail_prefix(why, "--fault");
+	config->faults = faults;
+	config->faults_n = options->faults.n;
+	return 0;
+}
+
+/* Open the sockets and say where: the only line on stdout. */
+static int
+open_sockets(const struct listen_options *options, const struct strs *operands, struct listener *l,
+    struct fail *why)
+{
+	for (size_t i = 0; i < operands->n; i++) {
+		struct addr at, bound;
+		char text[ADDR_TEXT_BYTES];
+		if (addr_parse(slice_str(operands->v[i]), -1, &at, why) != 0)
+			return -1;
+		/* DECISIONS F43: a receiver that misbehaves on purpose is for this machine */
+		if (options->faults.n > 0 && !options->fault_anywhere && !addr_is_loopback(&at))
+			return fail_set(why, FAIL_USAGE,
+			    "--fault listens on loopback only, unless --fault-anywhere is given");
+		l->fds[i] = socket_listen(&at, 4096, &bound, why);
+		if (l->fds[i] < 0)
+			return -1;
+		l->n = i + 1;
+		addr_str(&bound, text);
+		printf("listening on %s\n", text);
+	}
+	fflush(stdout);
+	return 0;
+}
+
+struct job {
+	struct listener listener;
+	struct receiver receiver;
+	struct smtp_server_config config;
+	struct commit commit;
+	struct fail why;
+	bool stdio;
+	int ret;
+};
+
+/* One session on descriptors 0 and 1, which may be one socket (inetd), pipes or a terminal. */
+static void
+serve_stdio(struct job *job)
+{
+	bool one_socket = !isatty(STDIN_FILENO) && same_file(STDIN_FILENO, STDOUT_FILENO);
+	int flags_in = fcntl(STDIN_FILENO, F_GETFL), flags_out = fcntl(STDOUT_FILENO, F_GETFL);
+	struct receipt *receipt = receipt_new(&job->receiver);
+	struct smtp_session session;
+
+	/* deadlines need descriptors that do not block; the open files are shared with whoever started us */
+	int in = dup(STDIN_FILENO), out = dup(STDOUT_FILENO);
+	if (socket_nonblocking(in, &job->why) != 0 || socket_nonblocking(out, &job->why) != 0) {
+		job->ret = -1;
+		receipt_free(receipt);
+		return;
+	}
+	if (one_socket)
+		close(out);
+	struct conn *conn = one_socket ? conn_plain(in) : conn_plain_pair(in, out);
+	if (job->listener.trace != NULL)
+		conn_set_trace(conn, job->listener.trace, NULL);
+	smtp_server_run(conn, &job->config, NULL, receipt, &session);
+	receive_log_session(&job->receiver, &session);
+	receipt_free(receipt);
+	fcntl(STDIN_FILENO, F_SETFL, flags_in);
+	fcntl(STDOUT_FILENO, F_SETFL, flags_out);
+}
+
+static void
+job_main(void *arg)
+{
+	struct job *job = arg;
+
+	if (job->stdio) {
+		signals_stop_on(0);
+		serve_stdio(job);
+		return;
+	}
+	signals_catch(SIGINT);
+	signals_catch(SIGTERM);
+	/* without fibers each session is a child of its own, which commits for itself */
+	if (!sched_has_fibers())
+		job->receiver.commit = NULL;
+	job->ret = listener_run(&job->listener, &job->why);
+}
+
+static const char *
+own_name(struct arena *arena)
+{
+	char name[LIMIT_DOMAIN_BYTES + 1];
+
+	if (gethostname(name, sizeof(name)) != 0)
+		return "localhost";
+	name[LIMIT_DOMAIN_BYTES] = '\0';
+	return arena_strdup(arena, name);
+}
+
+static int
+set_up(const struct listen_options *options, const struct strs *operands, struct arena *arena,
+    struct job *job)
+{
+	struct smtp_server_config *config = &job->config;
+	unsigned descriptors = socket_descriptor_limit();
+
+	smtp_server_config_init(config);
+	config->hostname = options->hostname != NULL ? options->hostname : own_name(arena);
+	config->ops = &receive_ops;
+	config->max_message_bytes = options->max_size;
+	config->max_recipients = (unsigned)options->max_recipients;
+	config->command_timeout_ms = options->timeout_ms;
+	receiver_init(&job->receiver, config->hostname);
+	set_up_log(options, &job->receiver);
+	for (size_t i = 0; i < options->accept.n; i++)
+		if (receiver_accept(&job->receiver, options->accept.v[i], &job->why) != 0)
+			return -1;
+	if (options->deliver == NULL)
+		return fail_set(
+		    &job->why, FAIL_USAGE, "--deliver is missing: expected maildir:DIR or discard");
+	if (set_up_tls(options, config, &job->why) != 0 ||
+	    set_up_faults(options, arena, config, &job->why) != 0 ||
+	    receiver_deliver(&job->receiver, options->deliver, &job->why) != 0)
+		return -1;
+	config->requiretls = job->receiver.delivery == RECEIVE_MAILDIR;
+	job->listener.config = config;
+	job->listener.receiver = &job->receiver;
+	job->listener.drain_ms = options->drain_ms;
+	job->listener.max_connections = (unsigned)options->max_connections;
+	if (job->listener.max_connections + 64 > descriptors)
+		job->listener.max_connections = descriptors > 128 ? descriptors - 64 : 64;
+	job->listener.max_per_network = (unsigned)options->max_connections_per_address;
+	job->listener.trace = options->verbose > 1 ? trace : NULL;
+	return options->stdio ? 0 : open_sockets(options, operands, &job->listener, &job->why);
+}
+
 static int
 listen_run(const void *arg, const struct strs *operands)
 {
 	const struct listen_options *options = arg;
+	struct arena arena;
+	struct job *job = mem_alloc(sizeof(*job));
+	int status = EX_OK;
 
-	if (operands->n != (options->stdio ? 0 : 1))
-		return command_usage_error(&cmd_listen,
-		    options->stdio ? "--stdio takes no ADDRESS:PORT" : "expected one ADDRESS:PORT");
-	fprintf(stderr, "mxtls listen: not built yet\n");
-	return EX_SOFTWARE;
+	if (options->stdio ? operands->n != 0
+			   : operands->n == 0 || operands->n > LISTENER_ADDRESSES)
+		return command_usage_error(&cmd_listen, options->stdio
+							    ? "--stdio takes no ADDRESS:PORT"
+							    : "expected 1 to 4 ADDRESS:PORT");
+	arena_init(&arena);
+	job->stdio = options->stdio;
+	tls_init();
+	if (set_up(options, operands, &arena, job) != 0) {
+		status = command_fail(&cmd_listen, &job->why);
+		goto out;
+	}
+	/* helpers are forked before the loop starts; one session commits for itself */
+	if (job->receiver.delivery == RECEIVE_MAILDIR && !options->stdio) {
+		if (commit_start(&job->commit, (unsigned)options->commit_helpers, &job->why) != 0) {
+			status = command_fail(&cmd_listen, &job->why);
+			goto out;
+		}
+		job->receiver.commit = &job->commit;
+	}
+	sched_run(job_main, job);
+	if (job->ret != 0)
+		status = command_fail(&cmd_listen, &job->why);
+	if (job->receiver.commit != NULL)
+		commit_stop(&job->commit, clock_deadline(5000));
+	log_info("%llu messages, %llu of them over TLS", (unsigned long long)job->receiver.messages,
+	    (unsigned long long)job->receiver.messages_tls);
+out:
+	receiver_fini(&job->receiver);
+	tls_ctx_free(job->config.tls_ctx);
+	arena_free(&arena);
+	free(job);
+	return status;
 }
 
 const struct command cmd_listen = {

@@ -24,13 +24,13 @@ _mxtls() {
     listen:--min-tls) words="TLSv1.0 TLSv1.1 TLSv1.2 TLSv1.3" ;;
     listen:--log) words="text json" ;;
     listen:--cert | listen:--key) files=-f ;;
-    listen:--accept | listen:--deliver | listen:--hostname | listen:--max-size | listen:--max-recipients | listen:--max-connections | listen:--max-connections-per-address | listen:--timeout | listen:--drain | listen:--commit-helpers) return ;;
+    listen:--accept | listen:--deliver | listen:--hostname | listen:--max-size | listen:--max-recipients | listen:--max-connections | listen:--max-connections-per-address | listen:--timeout | listen:--drain | listen:--commit-helpers | listen:--fault) return ;;
     completion:completion) words="bash zsh fish" ;;
     *)
         case ${COMP_WORDS[1]} in
         probe) words="--file -f --port --implicit-tls -4 -6 --allow-private --format --json --output -o --list-fields --verbose -v --ca-file --ca-dir --at --helo --source --timeout --deadline --concurrency --resolver --trust-ad --help" ;;
         send) words="--from-headers -t --ignore-dots -i --from -f --full-name -F --max-size --policy --via --port --ca-file --ca-dir --helo --timeout --deadline --resolver --trust-ad --json --verbose -v --help" ;;
-        listen) words="--tls --cert --key --self-signed --min-tls --accept --deliver --hostname --max-size --max-recipients --stdio --max-connections --max-connections-per-address --timeout --drain --commit-helpers --log --verbose -v --help" ;;
+        listen) words="--tls --cert --key --self-signed --min-tls --accept --deliver --hostname --max-size --max-recipients --stdio --max-connections --max-connections-per-address --timeout --drain --commit-helpers --log --verbose -v --fault --fault-anywhere --help" ;;
         completion) words="--help" ;;
         esac
         ;;

@@ -65,6 +65,8 @@ complete -c mxtls -n '__fish_seen_subcommand_from listen' -l drain -x -d 'after 
 complete -c mxtls -n '__fish_seen_subcommand_from listen' -l commit-helpers -x -d 'processes that write messages to disk'
 complete -c mxtls -n '__fish_seen_subcommand_from listen' -l log -x -a 'text json' -d 'format of the log on standard error'
 complete -c mxtls -n '__fish_seen_subcommand_from listen' -s v -l verbose -d 'log sessions, too; twice: the dialogue'
+complete -c mxtls -n '__fish_seen_subcommand_from listen' -l fault -x -d 'at POINT (GREETING, a command, or . for the end of data): reply:TEXT, delay:TIME or cut:BYTES'
+complete -c mxtls -n '__fish_seen_subcommand_from listen' -l fault-anywhere -d 'allow --fault outside of loopback'
 complete -c mxtls -n '__fish_seen_subcommand_from listen' -l help -d 'print this text and exit'
 complete -c mxtls -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'
 complete -c mxtls -n '__fish_seen_subcommand_from completion' -l help -d 'print this text and exit'

@@ -104,9 +104,13 @@ ROWS
     run -64 "$MXTLS" send < /dev/null
     has "no recipient"
     run -64 "$MXTLS" listen
-    has "expected one ADDRESS:PORT"
-    run -64 "$MXTLS" listen 127.0.0.1:0 127.0.0.1:0
-    has "expected one ADDRESS:PORT"
+    has "expected 1 to 4 ADDRESS:PORT"
+    run -64 "$MXTLS" listen --stdio 127.0.0.1:0
+    has "--stdio takes no ADDRESS:PORT"
+    run -64 "$MXTLS" listen --self-signed 127.0.0.1:0
+    has "--deliver is missing"
+    run -64 "$MXTLS" listen --deliver discard 127.0.0.1:0
+    has "STARTTLS needs --cert and --key, or --self-signed"
 }
 
 @test "control characters of the command line do not reach the terminal" {

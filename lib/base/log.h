@@ -19,4 +19,7 @@ void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* One record of a machine-readable log: the line as it is, at level INFO, without a name in front. */
+void log_record(const char *line);
+
 #endif

@@ -34,4 +34,7 @@ void socket_close_lingering(int fd);
 
 int socket_nonblocking(int fd, struct fail *why);
 
+/* Raise the soft limit of open descriptors to the hard one; returns what it is then. */
+unsigned socket_descriptor_limit(void);
+
 #endif

@@ -1,0 +1,311 @@
+#include "app/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "io/child.h"
+#include "io/sched.h"
+#include "io/signals.h"
+#include "io/socket.h"
+
+/* --- caps ----------------------------------------------------------------------------------------- */
+
+struct network {
+	unsigned open;
+	size_t key_len;
+	char key[8];
+};
+
+/* Who counts as one: an IPv4 address, an IPv6 /64. */
+static struct slice
+network_key(const struct addr *peer)
+{
+	if (peer->sa.ss_family == AF_INET)
+		return slice_make(
+		    (const char *)&((const struct sockaddr_in *)(const void *)&peer->sa)->sin_addr,
+		    4);
+	return slice_make(
+	    (const char *)&((const struct sockaddr_in6 *)(const void *)&peer->sa)->sin6_addr, 8);
+}
+
+/* Count a connection in. NULL when a cap is reached. */
+static struct network *
+cap_enter(struct listener *l, const struct addr *peer)
+{
+	struct slice key = network_key(peer);
+	struct network *network = map_get(&l->networks, key);
+
+	if (l->open >= l->max_connections ||
+	    (network != NULL && network->open >= l->max_per_network))
+		return NULL;
+	if (network == NULL) {
+		network = mem_alloc(sizeof(*network));
+		memcpy(network->key, key.p, key.n);
+		network->key_len = key.n;
+		map_set(&l->networks, key, network);
+	}
+	network->open++;
+	l->open++;
+	return network;
+}
+
+static void
+cap_leave(struct listener *l, struct network *network)
+{
+	l->open--;
+	if (--network->open == 0) {
+		map_remove(&l->networks, slice_make(network->key, network->key_len));
+		free(network);
+	}
+}
+
+/* --- sessions ------------------------------------------------------------------------------------- */
+
+struct visit {
+	struct listener *listener;
+	struct network *network;
+	struct addr peer;
+	int fd;
+};
+
+static void
+visit_serve(struct visit *v)
+{
+	struct listener *l = v->listener;
+	struct receipt *receipt = receipt_new(l->receiver);
+	struct smtp_session session;
+	struct conn *conn = conn_plain(v->fd);
+
+	if (l->trace != NULL)
+		conn_set_trace(conn, l->trace, NULL);
+	smtp_server_run(conn, l->config, &v->peer, receipt, &session);
+	receive_log_session(l->receiver, &session);
+	receipt_free(receipt);
+}
+
+static void
+visit_fiber(void *arg)
+{
+	struct visit *v = arg;
+
+	visit_serve(v);
+	cap_leave(v->listener, v->network);
+	free(v);
+}
+
+/* --- without fibers: a child for each connection ------------------------------------------------------ */
+
+struct visit_child {
+	struct child child;
+	struct network *network;
+	struct visit_child *next;
+};
+
+static struct visit_child *children;
+
+static int
+visit_child_main(void *arg)
+{
+	signals_catch(SIGTERM);
+	visit_serve(arg);
+	return 0;
+}
+
+static void
+visit_fork(struct listener *l, struct visit *v)
+{
+	struct visit_child *c = mem_alloc(sizeof(*c));
+	bool maildir = l->receiver->delivery == RECEIVE_MAILDIR;
+	int keep[3] = { v->fd, maildir ? l->receiver->maildir.tmp : -1,
+		maildir ? l->receiver->maildir.new : -1 };
+	struct fail why;
+
+	c->network = v->network;
+	if (child_fork(&c->child, visit_child_main, v, keep, 3, &why) == 0) {
+		c->next = children;
+		children = c;
+	} else {
+		log_error("%s", why.text);
+		cap_leave(l, v->network);
+		free(c);
+	}
+	close(v->fd);
+	free(v);
+}
+
+/* Take note of children that ended; wait for all of them until the deadline when it is not 0. */
+static void
+children_reap(struct listener *l, int64_t deadline)
+{
+	struct visit_child **link = &children;
+
+	while (*link != NULL) {
+		struct visit_child *c = *link;
+		int status;
+		if (child_wait(&c->child, &status, deadline, NULL) != 0) {
+			link = &c->next;
+			continue;
+		}
+		*link = c->next;
+		cap_leave(l, c->network);
+		free(c);
+	}
+}
+
+static void
+children_stop(struct listener *l)
+{
+	for (struct visit_child *c = children; c != NULL; c = c->next)
+		child_kill(&c->child, SIGTERM);
+	children_reap(l, clock_deadline(l->drain_ms));
+	for (struct visit_child *c = children; c != NULL; c = c->next)
+		child_kill(&c->child, SIGKILL);
+	children_reap(l, clock_deadline(1000));
+}
+
+/* --- accepting ------------------------------------------------------------------------------------ */
+
+static void
+refuse(struct listener *l, int fd)
+{
+	static const char busy[] = "421 4.7.0 Too many connections, try again later\r\n";
+
+	l->refused++;
+	/* one try: a client that does not even read this is not waited for */
+	if (write(fd, busy, sizeof(busy) - 1) < 0) {
+		/* gone already */
+	}
+	close(fd);
+}
+
+static void
+admit(struct listener *l, int fd, const struct addr *peer)
+{
+	struct network *network = cap_enter(l, peer);
+	struct fail why;
+
+	if (network == NULL) {
+		refuse(l, fd);
+		return;
+	}
+	l->accepted++;
+	struct visit *v = mem_alloc(sizeof(*v));
+	*v = (struct visit){ l, network, *peer, fd };
+	if (!sched_has_fibers()) {
+		visit_fork(l, v);
+	} else if (fiber_spawn(visit_fiber, v, "session", DEADLINE_NEVER, &why) != 0) {
+		log_error("%s", why.text);
+		refuse(l, fd);
+		cap_leave(l, network);
+		free(v);
+	}
+}
+
+/* Descriptors ran out: take one from the queue with the reserve, say so, and pause, instead of spinning on it. */
+static void
+out_of_descriptors(struct listener *l, int listen_fd, const struct fail *why)
+{
+	struct addr peer;
+
+	log_warn("%s: connections wait", why->text);
+	if (l->reserve_fd >= 0) {
+		close(l->reserve_fd);
+		int fd = socket_accept(listen_fd, &peer, clock_ms(), NULL);
+		if (fd >= 0)
+			refuse(l, fd);
+		l->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	}
+	io_sleep(clock_deadline(100), NULL);
+}
+
+/* Everything that waits at one socket, at most as many as fit between two looks at the others. */
+static void
+accept_waiting(struct listener *l, int listen_fd)
+{
+	struct addr peer;
+	struct fail why;
+
+	for (int i = 0; i < 64; i++) {
+		int fd = socket_accept(listen_fd, &peer, clock_ms(), &why);
+		if (fd >= 0) {
+			admit(l, fd, &peer);
+			continue;
+		}
+		if (why.code == FAIL_OS)
+			out_of_descriptors(l, listen_fd, &why);
+		return;
+	}
+}
+
+static int
+accept_loop(struct listener *l, struct fail *why)
+{
+	struct io_fd fds[LISTENER_ADDRESSES + 1];
+
+	for (;;) {
+		for (size_t i = 0; i < l->n; i++)
+			fds[i] = (struct io_fd){ l->fds[i], IO_READ, 0 };
+		fds[l->n] = (struct io_fd){ signals_fd(), IO_READ, 0 };
+		/* children that end are looked for now and then, when there are any */
+		int64_t deadline = children == NULL ? DEADLINE_NEVER : clock_deadline(100);
+		struct fail wait_why;
+		if (io_wait_many(fds, l->n + 1, deadline, &wait_why) < 0 &&
+		    wait_why.code != FAIL_TIMEOUT) {
+			if (wait_why.code == FAIL_CANCELLED)
+				return 0;
+			*why = wait_why;
+			return -1;
+		}
+		children_reap(l, clock_ms());
+		if (fds[l->n].revents != 0 && signals_next() != 0 && signals_stop_seen() != 0)
+			return 0;
+		for (size_t i = 0; i < l->n; i++)
+			if (fds[i].revents != 0)
+				accept_waiting(l, fds[i].fd);
+	}
+}
+
+/* The second signal of DESIGN 8: nothing more is waited for. */
+static void
+impatience_fiber(void *arg)
+{
+	(void)arg;
+	fiber_daemon();
+	if (signals_wait(DEADLINE_NEVER, NULL) < 0)
+		return;
+	sched_stop(clock_ms());
+	signals_default(SIGINT);
+	signals_default(SIGTERM);
+}
+
+int
+listener_run(struct listener *l, struct fail *why)
+{
+	map_init(&l->networks);
+	l->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int ret = accept_loop(l, why);
+	for (size_t i = 0; i < l->n; i++)
+		close(l->fds[i]);
+	if (l->reserve_fd >= 0)
+		close(l->reserve_fd);
+	if (sched_has_fibers()) {
+		if (l->open > 0)
+			log_info("stopping: %u sessions have %lld s to finish", l->open,
+			    (long long)(l->drain_ms / 1000));
+		fiber_spawn(impatience_fiber, NULL, "signals", DEADLINE_NEVER, NULL);
+		sched_stop_idle(clock_ms());
+		sched_stop(clock_deadline(l->drain_ms));
+	} else {
+		children_stop(l);
+	}
+	map_free(&l->networks);
+	return ret;
+}

@@ -1,0 +1,39 @@
+#ifndef APP_LISTENER_H
+#define APP_LISTENER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "app/receive.h"
+#include "base/map.h"
+
+/*
+ * The accept loop of `listen`: connections within their caps become sessions, each in a fiber, or,
+ * without fibers, in a child process. TERM and INT drain: no new connection, idle sessions get 421, those in
+ * a transaction may finish within drain_ms.
+ */
+#define LISTENER_ADDRESSES 4
+
+struct listener {
+	int fds[LISTENER_ADDRESSES];
+	size_t n;
+	const struct smtp_server_config *config;
+	struct receiver *receiver;
+	unsigned max_connections, max_per_network; /* a network: an IPv4 address or an IPv6 /64 */
+	int64_t drain_ms;
+	conn_trace_fn *trace; /* may be NULL */
+
+	/* private */
+	unsigned open;
+	struct map networks; /* open connections of each */
+	int reserve_fd;      /* given up for a moment when descriptors run out */
+	uint64_t accepted, refused;
+};
+
+/*
+ * Serve until told to stop; inside sched_run, with TERM and INT caught (signals_catch). Closes the
+ * listening sockets. Returns 0, or -1 with why when waiting itself fails (OS).
+ */
+int listener_run(struct listener *l, struct fail *why);
+
+#endif
