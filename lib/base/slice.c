@@ -25,7 +25,8 @@ slice_sub(struct slice s, size_t from, size_t to)
 		to = s.n;
 	if (from > to)
 		from = to;
-	return slice_make(s.p + from, to - from);
+	/* an empty slice may be NULL, which nothing may be added to */
+	return slice_make(from == 0 ? s.p : s.p + from, to - from);
 }
 
 bool

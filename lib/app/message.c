@@ -1,0 +1,338 @@
+#include "app/message.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "app/envelope.h"
+#include "app/header.h"
+#include "app/submit_text.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "io/io.h"
+
+#define CHUNK_BYTES 16384
+
+/* All that lives while one message is read; on the heap, since fibers have small stacks. */
+struct intake {
+	const struct message_options *options;
+	struct message *message;
+	struct submit_text text;
+	struct submit_fold fold;
+	struct buf lines;   /* out of text, for fold */
+	struct buf folded;  /* out of fold, for the spool */
+	struct buf section; /* the header section */
+	size_t line;        /* offset in section of the line being read */
+	enum { AT_START, IN_FROM_LINE, IN_HEADER, IN_BODY } where;
+	struct header header;
+	const char *domain;
+	char chunk[CHUNK_BYTES];
+};
+
+static int
+spool_folded(struct intake *in, struct slice text, struct fail *why)
+{
+	while (text.n > 0) {
+		struct slice piece = slice_sub(text, 0, CHUNK_BYTES);
+		buf_reset(&in->folded);
+		submit_fold_feed(&in->fold, piece, &in->folded);
+		if (in->folded.full)
+			return fail_set(why, FAIL_INTERNAL, "no room for a folded line");
+		if (spool_write(
+			&in->message->text, slice_make(in->folded.data, in->folded.len), why) != 0)
+			return -1;
+		text = slice_sub(text, piece.n, text.n);
+	}
+	return 0;
+}
+
+/* RFC 5322 s3.6.4: unique for ever: the time, and 64 random bits. */
+static const char *
+make_message_id(const char *domain, struct arena *arena)
+{
+	uint64_t random = 0;
+
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
+		random = (uint64_t)getpid() << 32 ^ (uint64_t)clock_ms();
+	return arena_printf(
+	    arena, "<%" PRIx64 ".%016" PRIx64 "@%s>", (uint64_t)clock_wall_us(), random, domain);
+}
+
+static const char *
+make_from(struct intake *in)
+{
+	struct message *message = in->message;
+	struct buf out;
+	const char *mailbox = message->sender;
+
+	if (mailbox[0] == '\0') /* a report has no author to name but us */
+		mailbox = arena_printf(&message->arena, "MAILER-DAEMON@%s", in->domain);
+	buf_init(&out, LIMIT_TEXT_LINE_BYTES * 2);
+	header_mailbox_write(in->options->full_name, mailbox, &out);
+	const char *from = arena_strdup(&message->arena, buf_str(&out));
+	buf_free(&out);
+	return from;
+}
+
+/* The id as it stands in the header, for the log: the first word, if it looks like one. */
+static const char *
+read_message_id(const struct header *header, struct arena *arena)
+{
+	const struct header_field *f = header_find(header, "Message-ID");
+
+	if (f == NULL)
+		return NULL;
+	for (size_t i = 0; i < f->value.n; i++) {
+		if (f->value.p[i] != '<')
+			continue;
+		struct slice id = slice_sub(f->value, i, f->value.n);
+		id.n = slice_find(id, '>');
+		return id.p + id.n < f->value.p + f->value.n ? arena_strndup(arena, id.p, id.n + 1)
+							     : NULL;
+	}
+	return NULL;
+}
+
+/* The header section is complete: take it apart, complete it, write it. */
+static int
+header_done(struct intake *in, struct fail *why)
+{
+	struct message *message = in->message;
+	struct header_additions add = { 0 };
+	char date[64];
+	struct buf out;
+
+	header_parse(slice_make(in->section.data, in->section.len), &message->arena, &in->header);
+	text_date_rfc5322(clock_wall(), date);
+	add.date = date;
+	add.message_id = make_message_id(in->domain, &message->arena);
+	add.from = make_from(in);
+	message->message_id = read_message_id(&in->header, &message->arena);
+	if (message->message_id == NULL && header_find(&in->header, "Message-ID") == NULL)
+		message->message_id = add.message_id;
+	message->received_n = header_count(&in->header, "Received");
+
+	buf_init(&out, in->section.len + 8192);
+	submit_fold_init(&in->fold, true);
+	int rc = header_write(&in->header, &add, &out) != 0
+		     ? fail_set(why, FAIL_INTERNAL, "no room for the header")
+		     : spool_folded(in, slice_make(out.data, out.len), why);
+	buf_free(&out);
+	message->header_bytes = message->text.bytes;
+	message->header_8bit = in->fold.has_8bit;
+	submit_fold_init(&in->fold, false);
+	in->where = IN_BODY;
+	return rc;
+}
+
+/*
+ * The line that ends the header section: the empty one is dropped (header_write makes it), one
+ * that is no header is the first of the body.
+ */
+static int
+section_end(struct intake *in, bool empty, struct fail *why)
+{
+	char *line = NULL;
+	size_t n = in->section.len - in->line;
+
+	if (!empty) {
+		line = mem_alloc(n + 1);
+		memcpy(line, in->section.data + in->line, n);
+	}
+	in->section.len = in->line;
+	int rc = header_done(in, why);
+	if (rc == 0 && !empty)
+		rc = spool_folded(in, slice_make(line, n), why);
+	free(line);
+	return rc;
+}
+
+/* A line of the section, or what there is of it: complete ends in LF. */
+static int
+section_line(struct intake *in, bool complete, struct fail *why)
+{
+	struct slice line = slice_make(in->section.data + in->line, in->section.len - in->line);
+
+	if (in->where == AT_START) {
+		int from = header_is_from_line(line);
+		if (from < 0 && !complete)
+			return 0;
+		in->where = from > 0 ? IN_FROM_LINE : IN_HEADER;
+	}
+	if (in->where == IN_FROM_LINE) { /* mbox's separator: never part of the message */
+		buf_reset(&in->section);
+		if (complete)
+			in->where = IN_HEADER;
+		return 0;
+	}
+	switch (header_line_kind(line, in->line == 0)) {
+	case HEADER_LINE_UNDECIDED:
+		return 0;
+	case HEADER_LINE_FIELD:
+	case HEADER_LINE_MORE:
+		if (complete)
+			in->line = in->section.len;
+		return 0;
+	case HEADER_LINE_END:
+		return section_end(in, true, why);
+	case HEADER_LINE_BODY:
+		return section_end(in, false, why);
+	}
+	return 0;
+}
+
+/* Lines out of step 1, in any pieces. */
+static int
+take_lines(struct intake *in, struct slice text, struct fail *why)
+{
+	while (text.n > 0 && in->where != IN_BODY) {
+		size_t n = slice_find(text, '\n');
+		bool complete = n < text.n;
+		n += complete;
+		if (buf_append(&in->section, text.p, n) != 0)
+			return fail_set(why, FAIL_MESSAGE_TOO_BIG,
+			    "header section is bigger than %d bytes", LIMIT_HEADER_BYTES);
+		if (section_line(in, complete, why) != 0)
+			return -1;
+		text = slice_sub(text, n, text.n);
+	}
+	return text.n == 0 ? 0 : spool_folded(in, text, why);
+}
+
+/* 0: end of input. */
+static ssize_t
+read_some(struct intake *in, int fd, int64_t deadline, struct fail *why)
+{
+	for (;;) {
+		if (io_wait(fd, IO_READ, deadline, why) != 0)
+			return -1;
+		ssize_t n = read(fd, in->chunk, sizeof(in->chunk));
+		if (n >= 0)
+			return n;
+		if (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK)
+			return fail_errno(why, FAIL_NO_INPUT, "reading the message");
+	}
+}
+
+/* Whether text follows a lone dot that ended the message: it is lost, and someone should know. */
+static void
+look_behind_dot(struct intake *in, int fd, bool more)
+{
+	if (!more && io_wait(fd, IO_READ, clock_ms(), NULL) == 0)
+		more = read(fd, in->chunk, sizeof(in->chunk)) > 0;
+	if (more)
+		log_warn(
+		    "a line of one dot ended the message; the text behind it is lost (use -i)");
+}
+
+static int
+read_all(struct intake *in, int fd, int64_t deadline, struct fail *why)
+{
+	ssize_t n = 1;
+
+	while (n > 0 && !in->text.ended) {
+		if ((n = read_some(in, fd, deadline, why)) < 0)
+			return -1;
+		buf_reset(&in->lines);
+		size_t used =
+		    submit_text_feed(&in->text, slice_make(in->chunk, (size_t)n), &in->lines);
+		if (n == 0)
+			submit_text_end(&in->text, &in->lines);
+		if (in->lines.full)
+			return fail_set(why, FAIL_INTERNAL, "no room for a line");
+		if (take_lines(in, slice_make(in->lines.data, in->lines.len), why) != 0)
+			return -1;
+		if (n > 0 && in->text.ended)
+			look_behind_dot(in, fd, used < (size_t)n);
+	}
+	if (in->where != IN_BODY && header_done(in, why) != 0)
+		return -1;
+	in->message->has_8bit = in->message->header_8bit || in->fold.has_8bit;
+	if (in->text.nuls > 0)
+		log_info("%" PRIu64 " NUL bytes deleted from the message", in->text.nuls);
+	if (in->text.bare_crs > 0)
+		log_info("%" PRIu64 " CR bytes inside of lines became spaces", in->text.bare_crs);
+	if (in->fold.folds > 0)
+		log_info("%" PRIu64 " long lines of the message cut", in->fold.folds);
+	return 0;
+}
+
+int
+message_read(int fd, const struct message_options *options, struct message *message_r,
+    int64_t deadline, struct fail *why)
+{
+	int64_t max = options->max_bytes > 0 ? options->max_bytes : LIMIT_SUBMIT_BYTES;
+	int rc = -1;
+
+	memset(message_r, 0, sizeof(*message_r));
+	message_r->text.fd = -1;
+	if (!options->recipients_from_header && options->operand_n == 0)
+		return fail_set(why, FAIL_NO_RECIPIENT, "no recipient: give addresses, or -t");
+	arena_init(&message_r->arena);
+
+	struct intake *in = mem_alloc(sizeof(*in));
+	in->options = options;
+	in->message = message_r;
+	in->domain = envelope_domain(options, &message_r->arena);
+	submit_text_init(&in->text, options->ignore_dots);
+	buf_init(&in->lines, 2 * CHUNK_BYTES + 8);
+	buf_init(&in->folded, 2 * CHUNK_BYTES + LIMIT_TEXT_LINE_BYTES);
+	buf_init(&in->section, LIMIT_HEADER_BYTES);
+	if (envelope_sender(options, in->domain, message_r, why) == 0 &&
+	    spool_open(&message_r->text, max, why) == 0 && read_all(in, fd, deadline, why) == 0)
+		rc = envelope_recipients(options, &in->header, message_r, why);
+	buf_free(&in->lines);
+	buf_free(&in->folded);
+	buf_free(&in->section);
+	free(in);
+	if (rc != 0)
+		message_fini(message_r);
+	return rc;
+}
+
+void
+message_fini(struct message *message)
+{
+	spool_close(&message->text);
+	arena_free(&message->arena);
+	memset(message, 0, sizeof(*message));
+	message->text.fd = -1;
+}
+
+void
+message_reader_init(struct message_reader *reader, const struct message *message)
+{
+	reader->message = message;
+	reader->offset = 0;
+}
+
+int
+message_reader_next(
+    struct message_reader *reader, char *space, size_t n, size_t *n_r, struct fail *why)
+{
+	int64_t left = reader->message->text.bytes - reader->offset;
+	ssize_t got;
+
+	*n_r = 0;
+	if (left == 0)
+		return 0;
+	if ((uint64_t)left < n)
+		n = (size_t)left;
+	do {
+		got = pread(reader->message->text.fd, space, n, reader->offset);
+	} while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return fail_errno(why, FAIL_STORAGE, "reading the temporary file of the message");
+	if (got == 0 && n > 0)
+		return fail_set(why, FAIL_STORAGE, "the temporary file of the message was cut");
+	*n_r = (size_t)got;
+	reader->offset += got;
+	return 0;
+}
