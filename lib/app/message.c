@@ -27,7 +27,7 @@ struct intake {
 	struct submit_text text;
 	struct submit_fold fold;
 	struct buf lines;   /* out of text, for fold */
-	struct buf folded;  /* out of fold, for the spool */
+	struct buf folded;  /* out of fold, for the file */
 	struct buf section; /* the header section */
 	size_t line;        /* offset in section of the line being read */
 	enum { AT_START, IN_FROM_LINE, IN_HEADER, IN_BODY } where;
@@ -37,7 +37,7 @@ struct intake {
 };
 
 static int
-spool_folded(struct intake *in, struct slice text, struct fail *why)
+write_folded(struct intake *in, struct slice text, struct fail *why)
 {
 	while (text.n > 0) {
 		struct slice piece = slice_sub(text, 0, CHUNK_BYTES);
@@ -45,7 +45,7 @@ spool_folded(struct intake *in, struct slice text, struct fail *why)
 		submit_fold_feed(&in->fold, piece, &in->folded);
 		if (in->folded.full)
 			return fail_set(why, FAIL_INTERNAL, "no room for a folded line");
-		if (spool_write(
+		if (tempfile_write(
 			&in->message->text, slice_make(in->folded.data, in->folded.len), why) != 0)
 			return -1;
 		text = slice_sub(text, piece.n, text.n);
@@ -123,7 +123,7 @@ header_done(struct intake *in, struct fail *why)
 	submit_fold_init(&in->fold, true);
 	int rc = header_write(&in->header, &add, &out) != 0
 		     ? fail_set(why, FAIL_INTERNAL, "no room for the header")
-		     : spool_folded(in, slice_make(out.data, out.len), why);
+		     : write_folded(in, slice_make(out.data, out.len), why);
 	buf_free(&out);
 	message->header_bytes = message->text.bytes;
 	message->header_8bit = in->fold.has_8bit;
@@ -149,7 +149,7 @@ section_end(struct intake *in, bool empty, struct fail *why)
 	in->section.len = in->line;
 	int rc = header_done(in, why);
 	if (rc == 0 && !empty)
-		rc = spool_folded(in, slice_make(line, n), why);
+		rc = write_folded(in, slice_make(line, n), why);
 	free(line);
 	return rc;
 }
@@ -203,7 +203,7 @@ take_lines(struct intake *in, struct slice text, struct fail *why)
 			return -1;
 		text = slice_sub(text, n, text.n);
 	}
-	return text.n == 0 ? 0 : spool_folded(in, text, why);
+	return text.n == 0 ? 0 : write_folded(in, text, why);
 }
 
 /* 0: end of input. */
@@ -286,7 +286,7 @@ message_read(int fd, const struct message_options *options, struct message *mess
 	buf_init(&in->folded, 2 * CHUNK_BYTES + LIMIT_TEXT_LINE_BYTES);
 	buf_init(&in->section, LIMIT_HEADER_BYTES);
 	if (envelope_sender(options, in->domain, message_r, why) == 0 &&
-	    spool_open(&message_r->text, max, why) == 0 && read_all(in, fd, deadline, why) == 0)
+	    tempfile_open(&message_r->text, max, why) == 0 && read_all(in, fd, deadline, why) == 0)
 		rc = envelope_recipients(options, &in->header, message_r, why);
 	buf_free(&in->lines);
 	buf_free(&in->folded);
@@ -300,7 +300,7 @@ message_read(int fd, const struct message_options *options, struct message *mess
 void
 message_fini(struct message *message)
 {
-	spool_close(&message->text);
+	tempfile_close(&message->text);
 	arena_free(&message->arena);
 	memset(message, 0, sizeof(*message));
 	message->text.fd = -1;

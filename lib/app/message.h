@@ -5,13 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "app/spool.h"
+#include "app/tempfile.h"
 #include "base/arena.h"
 #include "base/fail.h"
 
 /*
  * A message as a local program submits it: the envelope from the command line and, with -t, from
- * the header; the text normalised, completed and spooled to an unlinked temporary file. What comes
+ * the header; the text normalised, completed and kept in an unlinked temporary file. What comes
  * out can be sent as it is: lines end in CR LF and nowhere else, none is longer than
  * LIMIT_TEXT_LINE_BYTES, no NUL, no Bcc. Dots are not stuffed: that belongs to DATA (smtp/data.h).
  *
@@ -63,8 +63,8 @@ struct message {
 	struct message_problem *problems;
 	size_t problem_n;
 	const char
-	    *message_id;   /* of the header, or the one that was added; NULL: none could be read */
-	struct spool text; /* text.bytes is what SIZE= takes */
+	    *message_id; /* of the header, or the one that was added; NULL: none could be read */
+	struct tempfile text; /* text.bytes is what SIZE= takes */
 	int64_t header_bytes; /* of the text: the header section with its empty line */
 	bool has_8bit;        /* anywhere in the text */
 	bool header_8bit;     /* in the header section */

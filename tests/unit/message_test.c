@@ -542,11 +542,11 @@ TEST(errors_of_input_and_of_the_disk_are_told_apart)
 	close(dir);
 
 	/* /dev/full as the temporary file */
-	struct spool spool = { .fd = open("/dev/full", O_RDWR | O_CLOEXEC), .max_bytes = 100 };
-	CHECK_INT(spool_write(&spool, slice_str("x"), &why), -1);
+	struct tempfile file = { .fd = open("/dev/full", O_RDWR | O_CLOEXEC), .max_bytes = 100 };
+	CHECK_INT(tempfile_write(&file, slice_str("x"), &why), -1);
 	CHECK_INT(why.code, FAIL_STORAGE_FULL);
-	spool_close(&spool);
-	CHECK_INT(spool.fd, -1);
+	tempfile_close(&file);
+	CHECK_INT(file.fd, -1);
 
 	/* a limit of the process on file sizes (SIGXFSZ ignored) */
 	struct rlimit old, small = { 0, 0 };

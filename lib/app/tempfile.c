@@ -1,4 +1,4 @@
-#include "app/spool.h"
+#include "app/tempfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,33 +30,33 @@ open_in(const char *dir)
 }
 
 int
-spool_open(struct spool *spool, int64_t max_bytes, struct fail *why)
+tempfile_open(struct tempfile *file, int64_t max_bytes, struct fail *why)
 {
 	const char *const dirs[] = { secure_getenv("TMPDIR"), "/tmp", "/var/tmp" };
 	const char *last = "";
 
-	spool->fd = -1;
-	spool->bytes = 0;
-	spool->max_bytes = max_bytes;
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs) && spool->fd < 0; i++) {
+	file->fd = -1;
+	file->bytes = 0;
+	file->max_bytes = max_bytes;
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs) && file->fd < 0; i++) {
 		if (dirs[i] == NULL || dirs[i][0] != '/')
 			continue;
 		last = dirs[i];
-		spool->fd = open_in(dirs[i]);
+		file->fd = open_in(dirs[i]);
 	}
-	if (spool->fd < 0)
+	if (file->fd < 0)
 		return fail_errno(why, FAIL_CANT_CREATE, "temporary file in %s", last);
 	return 0;
 }
 
 int
-spool_write(struct spool *spool, struct slice text, struct fail *why)
+tempfile_write(struct tempfile *file, struct slice text, struct fail *why)
 {
-	if (spool->bytes > spool->max_bytes || (uint64_t)(spool->max_bytes - spool->bytes) < text.n)
+	if (file->bytes > file->max_bytes || (uint64_t)(file->max_bytes - file->bytes) < text.n)
 		return fail_set(why, FAIL_MESSAGE_TOO_BIG, "message is bigger than %lld bytes",
-		    (long long)spool->max_bytes);
+		    (long long)file->max_bytes);
 	while (text.n > 0) {
-		ssize_t n = write(spool->fd, text.p, text.n);
+		ssize_t n = write(file->fd, text.p, text.n);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == ENOSPC || errno == EDQUOT))
@@ -64,15 +64,15 @@ spool_write(struct spool *spool, struct slice text, struct fail *why)
 		if (n < 0)
 			return fail_errno(why, FAIL_STORAGE, "temporary file of the message");
 		text = slice_sub(text, (size_t)n, text.n);
-		spool->bytes += n;
+		file->bytes += n;
 	}
 	return 0;
 }
 
 void
-spool_close(struct spool *spool)
+tempfile_close(struct tempfile *file)
 {
-	if (spool->fd >= 0)
-		close(spool->fd);
-	spool->fd = -1;
+	if (file->fd >= 0)
+		close(file->fd);
+	file->fd = -1;
 }

@@ -1,5 +1,5 @@
-#ifndef APP_SPOOL_H
-#define APP_SPOOL_H
+#ifndef APP_TEMPFILE_H
+#define APP_TEMPFILE_H
 
 #include <stdint.h>
 
@@ -12,18 +12,18 @@
  * /tmp, else /var/tmp. It is gone when its descriptor is closed, however the process ends.
  * These calls block on the disk.
  */
-struct spool {
+struct tempfile {
 	int fd;        /* -1: none */
 	int64_t bytes; /* written so far */
 	int64_t max_bytes;
 };
 
 /* Fails with CANT_CREATE, naming the folder tried last. */
-int spool_open(struct spool *spool, int64_t max_bytes, struct fail *why);
+int tempfile_open(struct tempfile *file, int64_t max_bytes, struct fail *why);
 
 /* Append. Fails with MESSAGE_TOO_BIG (max_bytes), STORAGE_FULL (disk or quota full), STORAGE. */
-int spool_write(struct spool *spool, struct slice text, struct fail *why);
+int tempfile_write(struct tempfile *file, struct slice text, struct fail *why);
 
-void spool_close(struct spool *spool);
+void tempfile_close(struct tempfile *file);
 
 #endif
