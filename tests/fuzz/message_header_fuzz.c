@@ -142,7 +142,7 @@ check_header(struct slice text)
 			abort();
 		at += header.v[i].raw.n;
 	}
-	if (at != section.p + section.n)
+	if (section.n > 0 ? at != section.p + section.n : header.n > 0)
 		abort();
 	header_recipients(&header, 100, &arena, &list, NULL);
 	buf_init(&out, section.n + 1000);
