@@ -582,11 +582,11 @@ write_file(const char *path, const char *text)
 
 TEST(rules_load_reads_files_and_says_which_it_cannot_read)
 {
-	char folder[] = "/tmp/mxtls-rules-XXXXXX", want[200];
+	char folder[] = "/tmp/mxtls-rules-XXXXXX", want[200], *home = getcwd(NULL, 0);
 	struct fail why;
 	struct rules *rules;
 
-	if (mkdtemp(folder) == NULL || chdir(folder) != 0)
+	if (home == NULL || mkdtemp(folder) == NULL || chdir(folder) != 0)
 		abort();
 	CHECK(rules_load("policy", &why) == NULL);
 	CHECK_STR(why.text, "cannot read policy: No such file or directory");
@@ -625,9 +625,46 @@ TEST(rules_load_reads_files_and_says_which_it_cannot_read)
 	unlink("policy");
 	unlink("list");
 	unlink("ca.pem");
-	if (chdir("/") != 0)
+	if (chdir(home) != 0)
 		abort();
+	free(home);
 	rmdir(folder);
+}
+
+/* Literal displays of the manual, which are whole policies. Run from the root of the sources. */
+TEST(rules_accept_the_examples_of_the_manual)
+{
+	static const char *const lists[] = { "lab.domains", "x.lab.test\n", NULL };
+	FILE *f = fopen("man/mxtls-policy.5", "r");
+	char line[500];
+	struct buf example;
+	bool inside = false;
+	int examples = 0;
+
+	CHECK(f != NULL);
+	buf_init(&example, 10000);
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		if (strncmp(line, ".Bd -literal", 12) == 0) {
+			inside = true;
+			buf_reset(&example);
+		} else if (strncmp(line, ".Ed", 3) == 0) {
+			struct fail why = { .text = "" };
+			struct rules *rules =
+			    rules_parse("policy", slice_make(example.data, example.len), read_pairs,
+				(void *)(uintptr_t)lists, &why);
+			CHECK_STR(why.text, "");
+			CHECK(rules != NULL);
+			rules_free(rules);
+			inside = false;
+			examples++;
+		} else if (inside) {
+			buf_puts(&example, line);
+		}
+	}
+	CHECK_INT(examples, 2);
+	buf_free(&example);
+	if (f != NULL)
+		fclose(f);
 }
 
 TEST(rules_take_a_hundred_thousand_domains)
