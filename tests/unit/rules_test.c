@@ -326,14 +326,21 @@ TEST(rules_errors_about_bytes_that_no_c_string_holds)
 	CHECK(rules_parse("policy", slice_make(huge, LIMIT_CONFIG_BYTES + 1), NULL, NULL, &why) ==
 	      NULL);
 	CHECK_STR(why.text, "policy: longer than 8388608 bytes");
-	/* the bound is for the policy and its @files together */
-	static const char include[] = "\ngroup g @partners.list\n";
-	size_t at = LIMIT_CONFIG_BYTES - sizeof(include) - 10;
-	memcpy(huge + at, include, sizeof(include) - 1);
-	CHECK(rules_parse("policy", slice_make(huge, LIMIT_CONFIG_BYTES - 11), read_pairs,
-		  (void *)(uintptr_t)files, &why) == NULL);
+	/* the bound is for the policy and all its @files together: one list of 62 bytes fits */
+	static const char include[] = "\ngroup g @partners.list @partners.list\n";
+	size_t n = LIMIT_CONFIG_BYTES - 100;
+	CHECK_INT(strlen(files[1]), 62);
+	memcpy(huge + n - sizeof(include) - 1, include, sizeof(include) - 1);
+	CHECK(rules_parse("policy", slice_make(huge, n), read_pairs, (void *)(uintptr_t)files,
+		  &why) == NULL);
 	CHECK(strstr(why.text, "partners.list: the policy and its @files are longer than 8388608 "
 			       "bytes") != NULL);
+	memset(huge, '\n', LIMIT_CONFIG_BYTES);
+	memcpy(huge, include, sizeof(include) - 1);
+	rules = rules_parse(
+	    "policy", slice_make(huge, n - 100), read_pairs, (void *)(uintptr_t)files, &why);
+	CHECK(rules != NULL);
+	rules_free(rules);
 	free(huge);
 }
 
