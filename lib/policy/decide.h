@@ -6,9 +6,9 @@
 #include "policy/rules.h"
 
 /*
- * The send decision: what to do next at one address of an MX host, by the rule of the destination and
- * the facts found there. Pure. It is asked at each step of a session: after EHLO, after the reply to
- * STARTTLS, after the handshake (with its verification), and again whenever the session
+ * The send decision: what to do next at one address of an MX host, by the rule of the destination
+ * and the facts found there. Pure. It is asked at each step of a session: after EHLO, after the
+ * reply to STARTTLS, after the handshake (with its verification), and again whenever the session
  * has failed; the facts say which step it is. There is no other place where clear text is allowed.
  */
 

@@ -16,9 +16,9 @@
  * may read it.
  *
  * The grammar is that of the whole language. What is not built yet (levels auto, secure,
- * fingerprint, dane, dane-only; mx: and ip: patterns; some keys) is an error that says so, with file
- * and line: a rule is never taken for a weaker one. Any error refuses the whole file: the caller defers, it
- * does not go on with the rest.
+ * fingerprint, dane, dane-only; mx: and ip: patterns; some keys) is an error that says so, with
+ * file and line: a rule is never taken for a weaker one. Any error refuses the whole file: the
+ * caller defers, it does not go on with the rest.
  */
 
 /*
@@ -46,9 +46,14 @@ bool level_parse(struct slice word, enum rule_level *level_r);
 bool level_is_supported(enum rule_level level);
 /* STARTTLS is asked for where it is offered: every level but none. */
 bool level_wants_tls(enum rule_level level);
-/* A message never leaves in clear. False for auto and dane: there, what the domain publishes decides. */
+/*
+ * A message never leaves in clear. False for auto and dane: there, what the domain publishes
+ * decides.
+ */
 bool level_needs_tls(enum rule_level level);
-/* A message leaves only to a server that has proved who it is. False for auto and dane, as above. */
+/*
+ * A message leaves only to a server that has proved who it is. False for auto and dane, as above.
+ */
 bool level_needs_identity(enum rule_level level);
 /* fallback= decides what happens when TLS was offered and fails: TLS is wanted, but not needed. */
 bool level_has_fallback(enum rule_level level);
@@ -106,8 +111,9 @@ struct rules;
 
 /*
  * Append the content of an @file to out, whose maximum is what may still be read. path: as in the
- * policy, relative ones put behind the folder of the policy file. Returns 0, or -1 with why (any code; its
- * text is put behind file and line). When out is full, returns -1 or leaves the mark of buf.h.
+ * policy, relative ones put behind the folder of the policy file. Returns 0, or -1 with why (any
+ * code; its text is put behind file and line). When out is full, returns -1 or leaves the mark of
+ * buf.h.
  */
 typedef int rules_read_fn(void *ctx, const char *path, struct buf *out, struct fail *why);
 
@@ -126,9 +132,9 @@ rules_parse(const char *name, struct slice text, rules_read_fn *read, void *ctx,
 struct rules *rules_load(const char *path, struct fail *why);
 
 /*
- * The rules without a policy file: level may, fallback delayed, for every domain. The same holds for
- * domains that a file without a default line does not list. (The level auto takes this place when
- * it is built.)
+ * The rules without a policy file: level may, fallback delayed, for every domain. The same holds
+ * for domains that a file without a default line does not list. (The level auto takes this place
+ * when it is built.)
  */
 struct rules *rules_default(void);
 

@@ -11,8 +11,8 @@ find(const struct rules *rules, struct slice key)
 }
 
 /*
- * key: '*', then the domain. Its suffixes that start with a dot are the keys of the .SUFFIX patterns,
- * so only whole labels are ever compared.
+ * key: '*', then the domain. Its suffixes that start with a dot are the keys of the .SUFFIX
+ * patterns, so only whole labels are ever compared.
  */
 static const struct rules_pattern *
 find_domain(const struct rules *rules, char *key, size_t n)

@@ -6,8 +6,8 @@
 
 /*
  * The verdict of probe about one target, from its facts (DECISIONS C 14-18, the ladder of
- * mxtls-probe(1)). Pure. "How good" and "could it be measured" are kept apart: what could not be measured
- * is counted, and never makes a measured result better or worse.
+ * mxtls-probe(1)). Pure. "How good" and "could it be measured" are kept apart: what could not be
+ * measured is counted, and never makes a measured result better or worse.
  */
 
 /*
@@ -16,15 +16,15 @@
  * now  Unix seconds, for min_days_left
  *
  * The rung of one address:
- *   plaintext  a complete EHLO reply without STARTTLS; EHLO not known to the server, but HELO; STARTTLS
- *              refused with 5xx; or 220 and then no handshake (other than by a timeout of ours)
+ *   plaintext  a complete EHLO reply without STARTTLS; EHLO not known to the server, but HELO;
+ *              STARTTLS refused with 5xx; or 220 and then no handshake (other than by a timeout of ours)
  *   encrypted  a complete handshake
  *   pkix       whose certificate is trusted and names the MX host, for every key type
  *   mta-sts-enforce, dane: need facts that are not gathered yet
  *   none       anything else: not measured
  * The verdict is the lowest rung over all measured addresses of the primary MX hosts;
- * backup-plaintext when that is better than plaintext and another MX host is on plaintext; unknown when no
- * primary address was measured and no backup is on plaintext.
+ * backup-plaintext when that is better than plaintext and another MX host is on plaintext; unknown
+ * when no primary address was measured and no backup is on plaintext.
  */
 void verdict_summarize(struct target_facts *facts, struct arena *arena, int64_t now);
 

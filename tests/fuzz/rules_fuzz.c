@@ -5,9 +5,9 @@
 #include "policy/rules.h"
 
 /*
- * A policy file, then behind a line of "%%" the content of its @files. Either every line
- * is understood, or there is an error that says where; a rule is always one that decide() knows; and a
- * domain never gets a rule because it merely ends in the same bytes.
+ * A policy file, then behind a line of "%%" the content of its @files. Either every line is
+ * understood, or there is an error that says where; and whatever is looked up, the rule is one
+ * that decide() knows.
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,8 +6,8 @@
 #include "test.h"
 
 /*
- * Targets in a short notation: MX hosts separated by spaces, '1' primary or '2' backup, then one letter
- * for each of its addresses:
+ * Targets in a short notation: MX hosts separated by spaces, '1' primary or '2' backup, then one
+ * letter for each of its addresses:
  *   p  complete handshake, trusted, right name        e  not trusted
  *   n  names another host                             x  expired
  *   u  handshake, not verified                        d  pkix with RSA, not trusted with ECDSA
