@@ -66,6 +66,9 @@
 #define LIMIT_CONFIG_LINE_BYTES 8192
 #define LIMIT_JSON_DEPTH 32 /* a record nests 8 deep; jansson recurses, and stacks are small */
 
+/* Results. */
+#define LIMIT_RECORD_BYTES (64 * 1024 * 1024) /* one probe record, as text or JSON */
+
 /* Processes. */
 #define LIMIT_FIBERS 30000 /* two mappings each; vm.max_map_count is 65530 */
 #define LIMIT_LOG_LINE_BYTES 2048

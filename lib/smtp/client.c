@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "smtp/starttls.h"
 
 void
@@ -41,6 +42,7 @@ smtp_cmd(struct smtp_client *client, int64_t deadline, struct fail *why, const c
 	char line[LIMIT_COMMAND_ARG_BYTES + 3];
 	va_list ap;
 
+	client->reply_ms = 0;
 	va_start(ap, fmt);
 	int n = vsnprintf(line, LIMIT_COMMAND_ARG_BYTES + 1, fmt, ap);
 	va_end(ap);
@@ -68,6 +70,7 @@ expect(struct smtp_client *client, int from, int to, const char *what, int64_t d
 {
 	if (smtp_reply_read(client->conn, &client->reply, deadline, why) != 0)
 		return fail_prefix(why, "%s", what);
+	client->reply_ms = clock_ms();
 	if (client->reply.code < from || client->reply.code > to)
 		return smtp_reply_fail(&client->reply, what, why);
 	return 0;
@@ -118,6 +121,7 @@ smtp_starttls(struct smtp_client *client, struct tls_ctx *ctx, const char *serve
 		return -1;
 	if (smtp_reply_read(client->conn, &client->reply, deadline, why) != 0)
 		return fail_prefix(why, "STARTTLS");
+	client->reply_ms = clock_ms();
 	if (client->reply.code != 220) {
 		smtp_reply_fail(&client->reply, "STARTTLS", why);
 		if (why != NULL)

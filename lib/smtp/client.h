@@ -18,6 +18,7 @@
 struct smtp_client {
 	struct conn *conn; /* NULL once closed */
 	struct smtp_reply reply;
+	int64_t reply_ms; /* clock_ms() when it was complete; 0 before that */
 	struct ehlo ehlo; /* of this transport; forgotten at STARTTLS */
 	bool pipelining;  /* replies may be outstanding: do not complain of unread ones */
 	conn_trace_fn *trace;

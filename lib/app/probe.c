@@ -1,0 +1,335 @@
+#include "app/probe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "io/gate.h"
+#include "io/sched.h"
+#include "io/signals.h"
+#include "policy/verdict.h"
+
+#define SESSIONS_PER_TARGET 32 /* at once: a domain may name LIMIT_MX_HOSTS * LIMIT_MX_ADDRESSES */
+
+struct run {
+	const struct probe_options *options;
+	probe_next_fn *next;
+	probe_done_fn *done;
+	void *ctx;
+	struct gate targets;
+	struct map addresses; /* struct address by IP, while somebody is there or waits */
+};
+
+/* One session at a time at each address. */
+struct address {
+	struct gate gate;
+	unsigned users;
+};
+
+/*
+ * One target while it is probed. Each fiber that works for it holds a reference; the last to end
+ * judges and hands over. So nobody waits for the others, and after a stop nobody is waited for.
+ */
+struct probing {
+	struct run *run;
+	size_t number;
+	unsigned refs;
+	struct arena arena; /* everything that was found out */
+	struct target target;
+	struct target_facts facts;
+	const char *domain; /* NULL: the target is a host or an address */
+	struct probe_session_options session;
+	uint16_t port;
+	int64_t start_ms, deadline;
+	struct gate slots;
+	bool cancelled;
+};
+
+/* The arguments of fibers, in the target's arena. */
+struct exchange_job {
+	struct probing *probing;
+	const struct mx_host *host;
+	struct exchange_facts *facts;
+};
+
+struct session_job {
+	struct probing *probing;
+	const char *host; /* NULL: the target is an address */
+	struct addr to;
+	struct host_facts *facts;
+};
+
+/* --- one target --------------------------------------------------------------------------------- */
+
+static void
+probing_unref(struct probing *p)
+{
+	struct run *run = p->run;
+
+	if (--p->refs > 0)
+		return;
+	p->facts.duration = (double)(clock_ms() - p->start_ms) / 1000;
+	verdict_summarize(&p->facts, &p->arena, clock_wall());
+	run->done(run->ctx, p->number, p->cancelled ? NULL : &p->facts);
+	arena_free(&p->arena);
+	free(p);
+	gate_leave(&run->targets);
+}
+
+/* Where no further fiber can be had the work is done here and now: slower, but done. */
+static void
+start(struct probing *p, fiber_fn *fn, void *arg, const char *name)
+{
+	p->refs++;
+	if (fiber_spawn(fn, arg, name, DEADLINE_NEVER, NULL) != 0)
+		fn(arg);
+}
+
+/* --- sessions ----------------------------------------------------------------------------------- */
+
+static struct address *
+address_hold(struct run *run, struct slice ip)
+{
+	struct address *address = map_get(&run->addresses, ip);
+
+	if (address == NULL) {
+		address = mem_alloc(sizeof(*address));
+		gate_init(&address->gate, 1);
+		map_set(&run->addresses, ip, address);
+	}
+	address->users++;
+	return address;
+}
+
+static void
+address_release(struct run *run, struct slice ip, struct address *address)
+{
+	if (--address->users > 0)
+		return;
+	map_remove(&run->addresses, ip);
+	free(address);
+}
+
+static void
+session_in_turn(struct session_job *job, struct address *address)
+{
+	struct probing *p = job->probing;
+	int64_t queued = clock_ms();
+
+	if (gate_enter(&address->gate, DEADLINE_NEVER, NULL) != 0) {
+		job->facts->status = HOST_CANCELLED;
+		return;
+	}
+	/* the time in the queue is nobody's fault but ours */
+	int64_t deadline = p->deadline + (clock_ms() - queued);
+	probe_session(&p->session, &job->to, job->host, p->domain, KEY_ANY, &p->arena, job->facts,
+	    &p->facts.certs, &p->facts.certs_n, deadline);
+	gate_leave(&address->gate);
+}
+
+static void
+session_fiber(void *arg)
+{
+	struct session_job *job = arg;
+	struct probing *p = job->probing;
+	char ip[ADDR_TEXT_BYTES];
+
+	addr_ip_str(&job->to, ip);
+	struct address *address = address_hold(p->run, slice_str(ip));
+	session_in_turn(job, address);
+	address_release(p->run, slice_str(ip), address);
+	if (job->facts->status == HOST_CANCELLED)
+		p->cancelled = true;
+	gate_leave(&p->slots);
+	probing_unref(p);
+}
+
+/* --- MX hosts ----------------------------------------------------------------------------------- */
+
+static void
+session_start(struct exchange_job *job, const struct addr *addr, struct host_facts *facts)
+{
+	struct probing *p = job->probing;
+	struct session_job *session = arena_alloc(&p->arena, sizeof(*session));
+
+	session->probing = p;
+	session->host = p->target.kind == TARGET_ADDRESS ? NULL : job->host->name;
+	session->to = *addr;
+	addr_set_port(&session->to, p->port);
+	session->facts = facts;
+	if (gate_enter(&p->slots, DEADLINE_NEVER, NULL) != 0) {
+		p->cancelled = true;
+		return;
+	}
+	start(p, session_fiber, session, "session");
+}
+
+static void
+exchange_fiber(void *arg)
+{
+	struct exchange_job *job = arg;
+	struct probing *p = job->probing;
+	struct exchange_facts *facts = job->facts;
+	struct addr *addrs;
+	size_t n = 0;
+	struct fail why;
+
+	if (mx_addresses(p->run->options->resolver, job->host, p->run->options->family, &p->arena,
+		&addrs, &n, facts, p->deadline, &why) != 0) {
+		n = 0;
+		p->cancelled |= why.code == FAIL_CANCELLED;
+		if (why.code == FAIL_TIMEOUT)
+			facts->dns_status = DNS_TIMEOUT;
+	}
+	if (n > 0) {
+		facts->hosts = arena_alloc(&p->arena, n * sizeof(*facts->hosts));
+		facts->hosts_n = n;
+	}
+	for (size_t i = 0; i < n; i++) {
+		char ip[ADDR_TEXT_BYTES];
+		facts_init_host_facts(&facts->hosts[i]);
+		addr_ip_str(&addrs[i], ip);
+		facts->hosts[i].ip = arena_strdup(&p->arena, ip);
+		facts->hosts[i].port = p->port;
+	}
+	for (size_t i = 0; i < n; i++)
+		session_start(job, &addrs[i], &facts->hosts[i]);
+	probing_unref(p);
+}
+
+static void
+exchanges_start(struct probing *p, const struct mx_list *list)
+{
+	if (list->n > 0)
+		p->facts.exchanges = arena_alloc(&p->arena, list->n * sizeof(*p->facts.exchanges));
+	p->facts.exchanges_n = list->n;
+	for (size_t i = 0; i < list->n; i++)
+		facts_init_exchange_facts(&p->facts.exchanges[i]);
+	for (size_t i = 0; i < list->n; i++) {
+		struct exchange_job *job = arena_alloc(&p->arena, sizeof(*job));
+		job->probing = p;
+		job->host = &list->hosts[i];
+		job->facts = &p->facts.exchanges[i];
+		start(p, exchange_fiber, job, "exchange");
+	}
+}
+
+/* Brackets and addresses: the only host is the one that was asked for. */
+static void
+literal_host(struct probing *p, struct mx_list *list)
+{
+	struct mx_host *host = arena_push(&p->arena, &list->hosts, &list->n, sizeof(*host));
+
+	list->status = MX_LITERAL;
+	host->name = p->target.name;
+	host->primary = true;
+}
+
+static void
+mail_domain_hosts(struct probing *p, struct mx_list *list)
+{
+	struct fail why;
+
+	if (mx_lookup(p->run->options->resolver, p->domain, p->run->options->seed, &p->arena, list,
+		p->deadline, &why) == 0)
+		return;
+	p->cancelled |= why.code == FAIL_CANCELLED;
+	list->n = 0;
+	list->status = MX_DNS_ERROR;
+	list->dns.status = why.code == FAIL_TIMEOUT ? DNS_TIMEOUT : list->dns.status;
+	list->dns.error = arena_strdup(&p->arena, why.text);
+}
+
+static void
+target_fiber(void *arg)
+{
+	struct probing *p = arg;
+	struct mx_list *list = arena_alloc(&p->arena, sizeof(*list));
+
+	facts_init_dns_facts(&list->dns);
+	if (p->domain != NULL)
+		mail_domain_hosts(p, list);
+	else
+		literal_host(p, list);
+	p->facts.mx_status = list->status;
+	p->facts.dns = list->dns;
+	exchanges_start(p, list);
+	probing_unref(p);
+}
+
+/* --- all targets -------------------------------------------------------------------------------- */
+
+static uint16_t
+target_port(const struct probe_options *options, const struct target *target)
+{
+	if (target->port != 0)
+		return target->port;
+	if (options->port != 0)
+		return options->port;
+	return options->session.implicit_tls ? 465 : 25; /* RFC 8314 s7.3 */
+}
+
+static void
+probing_init(struct probing *p)
+{
+	const struct probe_options *options = p->run->options;
+	bool from_dns = p->target.kind != TARGET_ADDRESS;
+
+	p->refs = 0;
+	p->start_ms = clock_ms();
+	p->deadline = clock_deadline(options->deadline_ms);
+	p->domain = p->target.kind == TARGET_DOMAIN ? p->target.name : NULL;
+	p->port = target_port(options, &p->target);
+	p->session = options->session;
+	/* DECISIONS A9: a stranger's zone must not aim us at our own network */
+	p->session.dial.refuse = from_dns && !options->allow_private ? DIAL_REFUSE_PRIVATE : 0;
+	gate_init(&p->slots, SESSIONS_PER_TARGET);
+	facts_init_target_facts(&p->facts);
+	p->facts.schema = arena_strdup(&p->arena, "mxtls-probe/1");
+	p->facts.domain = arena_strdup(&p->arena, p->target.text);
+	p->facts.alabel = arena_strdup(&p->arena, p->target.name);
+	p->facts.timestamp = clock_wall();
+}
+
+static bool
+stopped(void)
+{
+	return sched_stopping() || signals_stop_seen() != 0;
+}
+
+static void
+main_fiber(void *arg)
+{
+	struct run *run = arg;
+
+	signals_stop_on(run->options->grace_ms);
+	for (size_t number = 0;; number++) {
+		if (gate_enter(&run->targets, DEADLINE_NEVER, NULL) != 0)
+			return;
+		struct probing *p = mem_alloc(sizeof(*p));
+		arena_init(&p->arena);
+		if (stopped() || !run->next(run->ctx, &p->arena, &p->target)) {
+			arena_free(&p->arena);
+			free(p);
+			gate_leave(&run->targets);
+			return;
+		}
+		p->run = run;
+		p->number = number;
+		probing_init(p);
+		start(p, target_fiber, p, "target");
+	}
+}
+
+void
+probe_run(const struct probe_options *options, probe_next_fn *next, probe_done_fn *done, void *ctx)
+{
+	struct run run = { .options = options, .next = next, .done = done, .ctx = ctx };
+
+	gate_init(&run.targets, options->concurrency);
+	map_init(&run.addresses);
+	sched_run(main_fiber, &run);
+	map_free(&run.addresses);
+}

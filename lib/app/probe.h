@@ -1,0 +1,45 @@
+#ifndef APP_PROBE_H
+#define APP_PROBE_H
+
+#include "app/probe_session.h"
+#include "app/target.h"
+#include "policy/mx.h"
+
+/*
+ * Probing targets: from a target to MX hosts, to addresses, to one session with each, to a record
+ * with a verdict. All addresses of a target at the same time, but one session at a time at each
+ * address, whichever target it is for (DECISIONS C20). Runs with and without fibers.
+ */
+
+struct probe_options {
+	struct probe_session_options session; /* its dial.refuse is set by target */
+	struct dns_resolver *resolver;        /* NULL: every target is an address */
+	enum mx_family family;
+	uint16_t port;        /* of targets that name none; 0: 25, or 465 with implicit TLS */
+	int64_t deadline_ms;  /* for one target; waiting for our own other sessions is free */
+	bool allow_private;   /* private addresses from DNS, too (DECISIONS A9) */
+	uint32_t seed;        /* mx_lookup */
+	unsigned concurrency; /* targets at once */
+	int64_t grace_ms;     /* what sessions have left after the first INT or TERM */
+};
+
+/*
+ * Where targets come from: the next one, its strings in arena; false when there is none left.
+ * Must not wait.
+ */
+typedef bool probe_next_fn(void *ctx, struct arena *arena, struct target *target_r);
+/*
+ * A target is done. number: in the order of probe_next_fn, from 0. facts is gone when this
+ * returns; NULL when the target was stopped before its end. Must not wait.
+ */
+typedef void probe_done_fn(void *ctx, size_t number, const struct target_facts *facts);
+
+/*
+ * Probe all targets; done is called once for each, in the order in which they end. Runs the
+ * scheduler. After INT or TERM no new target is begun (see signals_stop_seen), and after
+ * sched_stop.
+ */
+void
+probe_run(const struct probe_options *options, probe_next_fn *next, probe_done_fn *done, void *ctx);
+
+#endif

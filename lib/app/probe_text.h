@@ -1,0 +1,26 @@
+#ifndef APP_PROBE_TEXT_H
+#define APP_PROBE_TEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/facts.h"
+
+/*
+ * A record of a probe as text for people: the verdict, why, and what to do about it (one line a
+ * finding), then each MX host and address. Pure. Remote text is escaped (text_escape); the only
+ * control characters that come out are newlines and, with colour, our own SGR sequences.
+ *
+ * now     Unix seconds, for the days a certificate has left
+ * colour  the verdict in colour
+ */
+void probe_text_write(const struct target_facts *facts, int64_t now, bool colour, struct buf *out);
+
+/*
+ * What to do about what was found at one address, in one line; NULL when there is nothing to do, or
+ * nobody knows. The texts are constants, so that equal ones can be said once.
+ */
+const char *probe_advice(const struct host_facts *host);
+
+#endif
