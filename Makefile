@@ -109,6 +109,11 @@ deps:
 	@tests/deps
 
 # Unpacked packages (build/debs) stay: they need the network.
+# The three jobs on loopback, for people to look at.
+.PHONY: demo
+demo: $(B)/mxtls
+	@tests/demo $(B)/mxtls
+
 .PHONY: clean
 clean:
 	[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name debs -exec rm -rf {} +

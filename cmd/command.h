@@ -50,6 +50,13 @@ int command_fail(const struct command *command, const struct fail *why);
 int command_usage_error(const struct command *command, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/*
+ * The resolver that --resolver and --trust-ad ask for (none given: that of resolv.conf). Fails with USAGE, CONFIG.
+ */
+struct dns_resolver;
+int command_resolver(const struct strs *servers, bool trust_ad, struct arena *arena,
+    struct dns_resolver **resolver_r, struct fail *why);
+
 /* --help of one command, and of mxtls itself. */
 void command_help(const struct command *command, FILE *out);
 void command_overview(FILE *out);

@@ -5,6 +5,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "app/identity.h"
 #include "app/listener.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -251,12 +252,9 @@ job_main(void *arg)
 static const char *
 own_name(struct arena *arena)
 {
-	char name[LIMIT_DOMAIN_BYTES + 1];
+	const char *name = identity_hostname(arena);
 
-	if (gethostname(name, sizeof(name)) != 0)
-		return "localhost";
-	name[LIMIT_DOMAIN_BYTES] = '\0';
-	return arena_strdup(arena, name);
+	return name != NULL ? name : identity_nodename(arena);
 }
 
 static int

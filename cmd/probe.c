@@ -4,6 +4,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "app/identity.h"
 #include "app/probe.h"
 #include "app/probe_text.h"
 #include "base/clock.h"
@@ -324,21 +325,6 @@ parse_source(const char *text, struct addr *source_r, int *family, struct fail *
 	return 0;
 }
 
-static int
-resolver_make(const struct probe_cli *cli, struct arena *arena, struct dns_resolver **resolver_r,
-    struct fail *why)
-{
-	struct dns_options dns = { .n = cli->resolvers.n, .trust_ad = cli->trust_ad };
-	struct addr *servers = arena_alloc(arena, (dns.n + 1) * sizeof(*servers));
-
-	for (size_t i = 0; i < dns.n; i++)
-		if (addr_parse(slice_str(cli->resolvers.v[i]), 53, &servers[i], why) != 0)
-			return fail_prefix(why, "option --resolver");
-	dns.servers = servers;
-	*resolver_r = dns_resolver_new(&dns, why);
-	return *resolver_r == NULL ? -1 : 0;
-}
-
 /* Everything that a probe needs and that may fail before it starts. */
 static int
 setup(const struct probe_cli *cli, const struct job *job, struct arena *arena, struct addr *source,
@@ -354,7 +340,7 @@ setup(const struct probe_cli *cli, const struct job *job, struct arena *arena, s
 		.seed = mx_seed(),
 		.concurrency = (unsigned)cli->concurrency,
 		.grace_ms = GRACE_MS };
-	probe->session = (struct probe_session_options){ .timeout_ms = cli->timeout_ms,
+	probe->session = (struct session_options){ .timeout_ms = cli->timeout_ms,
 		.implicit_tls = cli->implicit_tls,
 		.verbose = cli->verbose };
 	if (cli->at != NULL && parse_at(cli->at, &probe->session.at, why) != 0)
@@ -366,7 +352,7 @@ setup(const struct probe_cli *cli, const struct job *job, struct arena *arena, s
 	}
 	probe->family = (enum mx_family)family;
 	probe->session.helo =
-	    cli->helo == NULL ? helo_fqdn(arena) : helo_parse(cli->helo, arena, why);
+	    cli->helo == NULL ? identity_hostname(arena) : helo_parse(cli->helo, arena, why);
 	if (cli->helo != NULL && probe->session.helo == NULL)
 		return fail_prefix(why, "option --helo");
 	tls_init();
@@ -380,7 +366,7 @@ setup(const struct probe_cli *cli, const struct job *job, struct arena *arena, s
 		return -1;
 	}
 	return needs_resolver(job) || cli->resolvers.n > 0
-		   ? resolver_make(cli, arena, &probe->resolver, why)
+		   ? command_resolver(&cli->resolvers, cli->trust_ad, arena, &probe->resolver, why)
 		   : 0;
 }
 

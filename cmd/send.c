@@ -1,15 +1,25 @@
-#include <sysexits.h>
+#include <stdlib.h>
+#include <unistd.h>
 
+#include "app/deliver.h"
+#include "app/identity.h"
+#include "app/places.h"
+#include "base/clock.h"
 #include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
 #include "command.h"
+#include "io/sched.h"
+#include "io/signals.h"
+#include "net/helo.h"
+#include "policy/mx.h"
 
 struct send_options {
 	const char *sender, *full_name; /* NULL: not given; sender "" or "<>" is the null sender */
 	const char *policy, *via, *helo, *ca_file, *ca_dir;
 	struct strs resolvers; /* ADDR[:PORT] each */
 	int64_t port, timeout_ms, deadline_ms, max_size;
-	int verbose;
-	bool from_headers, ignore_dots, trust_ad, json;
+	bool from_headers, ignore_dots, trust_ad, json, quiet, verbose;
 };
 
 #define ROW(kind, member, ...) OPT_ROW(kind, struct send_options, member, __VA_ARGS__)
@@ -48,8 +58,8 @@ static const struct opt send_opts[] = {
 
 	OPT_GROUP("Output"),
 	ROW(FLAG, json, "json", 0, NULL, "one JSON object a recipient on standard output"),
-	ROW(COUNT, verbose, "verbose", 'v', NULL,
-	    "one line a recipient on standard error; twice: the dialogue"),
+	ROW(FLAG, quiet, "quiet", 0, NULL, "say nothing of recipients that got the message"),
+	ROW(FLAG, verbose, "verbose", 'v', NULL, "show the SMTP dialogue on standard error"),
 	OPT_TABLE_END,
 };
 
@@ -66,15 +76,157 @@ static const char *const examples[] = {
 	NULL,
 };
 
+/* Everything that one run needs and must give back. */
+struct job {
+	const struct send_options *options;
+	struct arena arena;
+	struct message message;
+	bool have_message;
+	struct rules *rules;
+	struct rule via;
+	struct deliver_options deliver;
+	struct deliver_result *results;
+	int64_t deadline;
+	struct fail why;
+};
+
+/* The policy: a file that is named or lies where it belongs; any error in it and nothing is sent. */
+static int
+load_policy(struct job *job)
+{
+	const char *path = job->options->policy;
+
+	if (path == NULL)
+		path = places_config("policy", &job->arena);
+	job->rules = path == NULL ? rules_default() : rules_load(path, &job->why);
+	return job->rules == NULL ? -1 : 0;
+}
+
+static bool
+is_address(const struct rule *via)
+{
+	struct addr a;
+
+	return via->via_brackets && addr_parse_ip(slice_str(via->via_host), 0, &a);
+}
+
+static int
+set_up_route(struct job *job)
+{
+	const struct send_options *options = job->options;
+	struct deliver_options *d = &job->deliver;
+
+	if (options->via != NULL) {
+		if (rule_via_parse(slice_str(options->via), &job->arena, &job->via, &job->why) != 0)
+			return fail_prefix(&job->why, "option --via");
+		d->via = &job->via;
+	}
+	d->rules = job->rules;
+	d->ca_file = options->ca_file;
+	d->ca_dir = options->ca_dir;
+	d->port = (uint16_t)options->port;
+	d->timeout_ms = options->timeout_ms;
+	d->verbose = options->verbose;
+	d->seed = mx_seed();
+	d->helo = options->helo != NULL ? helo_parse(options->helo, &job->arena, &job->why)
+					: identity_hostname(&job->arena);
+	if (options->helo != NULL && d->helo == NULL)
+		return fail_prefix(&job->why, "option --helo");
+	/* a smarthost given by its address asks no DNS: no resolv.conf is no reason to fail then */
+	if (d->via != NULL && is_address(d->via) && options->resolvers.n == 0)
+		return 0;
+	return command_resolver(
+	    &options->resolvers, options->trust_ad, &job->arena, &d->resolver, &job->why);
+}
+
+static int
+read_message(struct job *job, const struct strs *operands)
+{
+	const struct send_options *options = job->options;
+	struct message_options m = { .recipients_from_header = options->from_headers,
+		.ignore_dots = options->ignore_dots,
+		.sender = options->sender,
+		.full_name = options->full_name != NULL ? options->full_name
+							: identity_full_name(&job->arena),
+		.maildomain = identity_maildomain(&job->arena),
+		.operands = operands->v,
+		.operand_n = operands->n,
+		.max_bytes = options->max_size };
+
+	if (message_read(STDIN_FILENO, &m, &job->message, DEADLINE_NEVER, &job->why) != 0)
+		return -1;
+	job->have_message = true;
+	for (size_t i = 0; i < job->message.problem_n; i++)
+		log_warn("send: %s: %s: not sent there", job->message.problems[i].text,
+		    job->message.problems[i].why);
+	return 0;
+}
+
+static void
+deliver_main(void *arg)
+{
+	struct job *job = arg;
+
+	/* nothing is stored: what is under way gets a moment to come to its end */
+	signals_stop_on(5000);
+	deliver(&job->deliver, &job->message, job->results, &job->arena, job->deadline);
+}
+
+/* A line a recipient: deliveries on stdout unless quiet, failures on stderr; JSON all on stdout. */
+static void
+report(const struct job *job)
+{
+	struct buf line;
+
+	buf_init(&line, 64 * 1024);
+	for (size_t i = 0; i < job->message.recipient_n; i++) {
+		const struct deliver_result *r = &job->results[i];
+		buf_reset(&line);
+		if (job->options->json) {
+			deliver_result_json(r, &line);
+			printf("%s\n", buf_str(&line));
+			continue;
+		}
+		deliver_result_text(r, &line);
+		if (r->status != DELIVER_DONE)
+			fprintf(stderr, "mxtls send: %s\n", buf_str(&line));
+		else if (!job->options->quiet)
+			printf("%s\n", buf_str(&line));
+	}
+	buf_free(&line);
+}
+
 static int
 send_run(const void *arg, const struct strs *operands)
 {
-	const struct send_options *options = arg;
+	struct job *job = mem_alloc(sizeof(*job));
+	int status;
 
-	if (operands->n == 0 && !options->from_headers)
+	job->options = arg;
+	if (operands->n == 0 && !job->options->from_headers) {
+		free(job);
 		return command_usage_error(&cmd_send, "no recipient: expected addresses, or -t");
-	fprintf(stderr, "mxtls send: not built yet\n");
-	return EX_SOFTWARE;
+	}
+	arena_init(&job->arena);
+	tls_init();
+	/* the policy and the route are looked at before the message is read: their errors cost nothing */
+	if (load_policy(job) != 0 || set_up_route(job) != 0 || read_message(job, operands) != 0) {
+		status = command_fail(&cmd_send, &job->why);
+	} else {
+		job->results =
+		    arena_alloc(&job->arena, job->message.recipient_n * sizeof(*job->results));
+		job->deadline = clock_deadline(job->options->deadline_ms);
+		sched_run(deliver_main, job);
+		report(job);
+		status = deliver_exit(job->results, job->message.recipient_n);
+	}
+	if (job->have_message)
+		message_fini(&job->message);
+	dns_resolver_free(job->deliver.resolver);
+	rules_free(job->rules);
+	arena_free(&job->arena);
+	free(job);
+	return status;
 }
 
 const struct command cmd_send = {

@@ -126,18 +126,6 @@ identity_nodename(struct arena *arena)
 }
 
 const char *
-identity_ehlo(const char *hostname, const struct addr *local, struct arena *arena)
-{
-	char ip[ADDR_TEXT_BYTES];
-
-	if (hostname != NULL)
-		return hostname;
-	addr_ip_str(local, ip);
-	/* RFC 5321 s4.1.3 */
-	return arena_printf(arena, local->sa.ss_family == AF_INET6 ? "[IPv6:%s]" : "[%s]", ip);
-}
-
-const char *
 identity_maildomain(struct arena *arena)
 {
 	struct buf text;

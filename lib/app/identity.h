@@ -3,7 +3,6 @@
 
 #include "base/arena.h"
 #include "base/slice.h"
-#include "io/addr.h"
 
 /*
  * Who and where we are, for the names in EHLO, Received, Message-ID and default senders. Reads small
@@ -20,12 +19,6 @@ const char *identity_hostname(struct arena *arena);
 
 /* The kernel's host name as it is, "localhost" when it has none that is a domain name. */
 const char *identity_nodename(struct arena *arena);
-
-/*
- * The argument of EHLO: the fully qualified name, else local as an address literal (RFC 5321
- * s4.1.1.1), never localhost. local: our address of this connection.
- */
-const char *identity_ehlo(const char *hostname, const struct addr *local, struct arena *arena);
 
 /*
  * The domain that addresses without one belong to: the first line of /etc/mailname, else

@@ -40,7 +40,7 @@ struct probing {
 	struct target target;
 	struct target_facts facts;
 	const char *domain; /* NULL: the target is a host or an address */
-	struct probe_session_options session;
+	struct session_options session;
 	uint16_t port;
 	int64_t start_ms, deadline;
 	struct gate slots;

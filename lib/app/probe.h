@@ -12,8 +12,8 @@
  */
 
 struct probe_options {
-	struct probe_session_options session; /* its dial.refuse is set by target */
-	struct dns_resolver *resolver;        /* NULL: every target is an address */
+	struct session_options session; /* its dial.refuse is set by target */
+	struct dns_resolver *resolver;  /* NULL: every target is an address */
 	enum mx_family family;
 	uint16_t port;        /* of targets that name none; 0: 25, or 465 with implicit TLS */
 	int64_t deadline_ms;  /* for one target; waiting for our own other sessions is free */

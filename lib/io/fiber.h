@@ -20,7 +20,7 @@ struct fiber {
 	void *arg;
 	const char *name;
 	int64_t cap;
-	bool daemon, idle, ended;
+	bool daemon, idle, joining, ended;
 	struct list all, ready; /* links */
 
 	/* while it waits */

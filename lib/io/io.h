@@ -57,6 +57,13 @@ bool waitq_empty(const struct waitq *q);
 /* Park until woken: 0, or -1 with TIMEOUT or CANCELLED (then we are no longer in the queue). */
 int io_park(struct waitq *q, int64_t deadline, struct fail *why);
 
+/*
+ * Wait until *running is 0; whoever lowers it calls io_wake(q, 1). Not cancelled and without deadline:
+ * for a fiber whose memory its children use, and who end by their own deadlines and caps. Outside of
+ * fibers children have ended before they were waited for.
+ */
+void io_join(struct waitq *q, const unsigned *running);
+
 /* Wake the first n waiters (n < 0: all). They run after the caller yields. Returns how many. */
 int io_wake(struct waitq *q, int n);
 

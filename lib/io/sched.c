@@ -225,6 +225,8 @@ enum which { WORKERS, IDLE_WORKERS, DAEMONS };
 static bool
 is_which(const struct fiber *f, enum which which)
 {
+	if (f->joining)
+		return false;
 	return which == DAEMONS ? f->daemon : !f->daemon && (which == WORKERS || f->idle);
 }
 

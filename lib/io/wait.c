@@ -196,6 +196,22 @@ io_park(struct waitq *q, int64_t deadline, struct fail *why)
 	return wait_failed(why);
 }
 
+void
+io_join(struct waitq *q, const unsigned *running)
+{
+	struct fiber *self = sched.current;
+
+	if (self == NULL)
+		return;
+	int64_t cap = self->cap;
+	self->joining = true;
+	self->cap = DEADLINE_NEVER;
+	while (*running > 0)
+		io_park(q, DEADLINE_NEVER, NULL);
+	self->joining = false;
+	fiber_cap_restore(cap);
+}
+
 int
 io_wake(struct waitq *q, int n)
 {

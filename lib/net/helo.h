@@ -11,18 +11,6 @@
  * literal; never "localhost" and never the name of the peer (DECISIONS E38).
  */
 
-/*
- * The full name of this host: the host name when it has a dot, else the first name with a dot that
- * /etc/hosts gives beside it. Asks no DNS. A string in arena, or NULL. Reads a file: call it before
- * the loop starts.
- */
-const char *helo_fqdn(struct arena *arena);
-
-/*
- * Pure: the same, from the host name and the text of a hosts file.
- */
-const char *helo_fqdn_choose(const char *host_name, struct slice hosts, struct arena *arena);
-
 /* The address literal of a connection's own end: "[192.0.2.1]", "[IPv6:2001:db8::1]", in arena. */
 const char *helo_literal(int fd, struct arena *arena);
 

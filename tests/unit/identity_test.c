@@ -62,20 +62,6 @@ TEST(hosts_file_gives_the_qualified_name_of_a_host)
 	arena_free(&arena);
 }
 
-TEST(ehlo_without_a_qualified_name_is_an_address_literal_rfc_5321_s4_1_1_1)
-{
-	struct arena arena;
-	struct addr a;
-
-	arena_init(&arena);
-	addr_parse_ip(slice_str("192.0.2.1"), 1234, &a);
-	CHECK_STR(identity_ehlo("mail.example", &a, &arena), "mail.example");
-	CHECK_STR(identity_ehlo(NULL, &a, &arena), "[192.0.2.1]");
-	addr_parse_ip(slice_str("2001:db8::1"), 1234, &a);
-	CHECK_STR(identity_ehlo(NULL, &a, &arena), "[IPv6:2001:db8::1]");
-	arena_free(&arena);
-}
-
 TEST(gecos_gives_a_full_name)
 {
 	struct arena arena;

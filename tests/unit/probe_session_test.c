@@ -47,44 +47,10 @@ TEST(how_a_session_ended_by_its_failure_and_where_it_came)
 		TEST_ROW("%s%s%s", fail_info(statuses[i].code)->token,
 		    statuses[i].in_tls ? " in TLS" : "",
 		    statuses[i].handshaking ? " handshaking" : "");
-		CHECK_STR(host_status_str(probe_session_status(
+		CHECK_STR(host_status_str(session_status(
 			      statuses[i].code, statuses[i].in_tls, statuses[i].handshaking)),
 		    statuses[i].status);
 	}
-}
-
-static const struct {
-	const char *from, *hosts, *want;
-} names[] = {
-	{ "mx.example.com", "", "mx.example.com" },
-	{ "mx", "", NULL },
-	{ "", "192.0.2.1 mx.example.com", NULL },
-	{ "mx", "192.0.2.1 mx.example.com mx\n", "mx.example.com" },
-	{ "mx", "192.0.2.1\tmx mx.example.com", "mx.example.com" },
-	{ "mx", "# 192.0.2.1 a.example mx\n\n192.0.2.1 mx.example.com mx # mx", "mx.example.com" },
-	{ "mx", "192.0.2.2 other.example.com other\n127.0.1.1 mx.example.com MX\n",
-	    "mx.example.com" },
-	{ "mx", "127.0.0.1 localhost mx\n192.0.2.1 mx.example mx\n", "mx.example" },
-	{ "mx", "127.0.0.1 localhost.localdomain mx\n", NULL },
-	{ "localhost", "127.0.0.1 localhost\n", NULL },
-	{ "localhost.localdomain", "", NULL },
-	{ "mx.localdomain", "", NULL },
-	{ "mx.example\r\nMAIL", "", NULL },
-	{ "mx", "192.0.2.1 m\x01.example mx", NULL },
-};
-
-TEST(we_greet_with_a_full_name_or_with_none)
-{
-	struct arena arena;
-
-	arena_init(&arena);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		TEST_ROW("%s: %s", names[i].from, names[i].hosts);
-		const char *got =
-		    helo_fqdn_choose(names[i].from, slice_str(names[i].hosts), &arena);
-		CHECK_STR(got, names[i].want);
-	}
-	arena_free(&arena);
 }
 
 static const struct {

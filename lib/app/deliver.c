@@ -1,0 +1,249 @@
+#include "app/deliver.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "app/deliver_impl.h"
+#include "base/clock.h"
+#include "io/gate.h"
+#include "io/sched.h"
+
+#define PARALLEL_GROUPS 20 /* next hops at once */
+
+size_t
+deliver_pending(const struct deliver_group *g)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->n; i++)
+		n += g->members[i]->status == DELIVER_PENDING;
+	return n;
+}
+
+void
+deliver_fail_pending(struct deliver_group *g, const struct fail *why)
+{
+	const struct fail_info *info = fail_info(why->code);
+
+	for (size_t i = 0; i < g->n; i++) {
+		struct deliver_result *r = g->members[i];
+		if (r->status != DELIVER_PENDING)
+			continue;
+		/* what the last host said tells more than that there is no further one */
+		if (r->why.code != FAIL_NONE) {
+			r->status =
+			    r->why.code == FAIL_CONNECT_SELF ? DELIVER_FAILED : DELIVER_DEFERRED;
+			continue;
+		}
+		r->status = info->enhanced[0] == '5' ? DELIVER_FAILED : DELIVER_DEFERRED;
+		r->why = *why;
+		r->exit_status = info->exit_status;
+		if (r->status == DELIVER_DEFERRED && info->class != FAIL_CLASS_LOCAL)
+			r->exit_status = EX_TEMPFAIL;
+		snprintf(r->enhanced, sizeof(r->enhanced), "%s", info->enhanced);
+	}
+}
+
+/* --- one group: hosts, addresses ------------------------------------------------------------------ */
+
+/* The hosts of the next hop, best first. */
+static int
+find_hosts(struct deliver_group *g, struct mx_list *list_r, struct fail *why)
+{
+	const char *name = g->rule.via_host != NULL ? g->rule.via_host : g->domain;
+
+	if ((g->rule.via_host != NULL && g->rule.via_brackets) ||
+	    (g->rule.via_host == NULL && g->literal)) {
+		memset(list_r, 0, sizeof(*list_r));
+		list_r->status = MX_LITERAL;
+		list_r->hosts = arena_alloc(g->arena, sizeof(struct mx_host));
+		list_r->n = 1;
+		list_r->hosts[0] = (struct mx_host){ .name = name, .primary = true };
+		return 0;
+	}
+	if (mx_lookup(g->options->resolver, name, g->options->seed, g->arena, list_r, g->deadline,
+		why) != 0)
+		return -1;
+	return mx_list_check(list_r, name, why);
+}
+
+static uint16_t
+port_of(const struct deliver_group *g)
+{
+	return g->rule.port != 0 ? g->rule.port : g->options->port;
+}
+
+/* Every address of one host, until nobody is pending. Returns 0, or -1 with why when it has none. */
+static int
+try_host(struct deliver_group *g, const struct mx_host *host, struct fail *why)
+{
+	struct exchange_facts facts;
+	struct addr *addrs;
+	size_t n;
+
+	if (mx_addresses(g->options->resolver, host, MX_FAMILY_BOTH, g->arena, &addrs, &n, &facts,
+		g->deadline, why) != 0)
+		return -1;
+	for (size_t i = 0; i < n && deliver_pending(g) > 0 && clock_ms() < g->deadline; i++) {
+		addr_set_port(&addrs[i], port_of(g));
+		if (deliver_attempt(g, host, &addrs[i], false))
+			deliver_attempt(g, host, &addrs[i], true);
+	}
+	return 0;
+}
+
+static void
+set_up_tls(struct deliver_group *g, struct fail *why)
+{
+	bool identity = level_needs_identity(g->rule.level);
+	/* unauthenticated TLS takes what the server has: weak TLS beats clear text (reference send.md 4.5) */
+	struct tls_client_options tls = { .min = g->rule.tls_min,
+		.security_level = identity ? 1 : 0 };
+	const char *ca_file = g->rule.ca_file, *ca_dir = NULL;
+
+	if (ca_file == NULL) {
+		ca_file = g->options->ca_file;
+		ca_dir = g->options->ca_dir;
+	}
+	g->tls = tls_ctx_client(&tls, why);
+	if (g->tls != NULL)
+		g->trust = tls_trust_new(ca_file, ca_dir, why);
+}
+
+static void
+run_group(struct deliver_group *g)
+{
+	struct mx_list list;
+	struct fail why, host_why;
+
+	set_up_tls(g, &why);
+	if (g->tls == NULL || g->trust == NULL || find_hosts(g, &list, &why) != 0) {
+		deliver_fail_pending(g, &why);
+		return;
+	}
+	fail_set(&why, FAIL_NO_MX_ADDRESS, NULL);
+	for (size_t i = 0; i < list.n && deliver_pending(g) > 0; i++)
+		if (try_host(g, &list.hosts[i], &host_why) != 0)
+			why = host_why;
+	if (clock_ms() >= g->deadline && deliver_pending(g) > 0)
+		fail_set(&why, FAIL_TIMEOUT, "out of time before every host was asked");
+	deliver_fail_pending(g, &why);
+}
+
+/* --- all groups ------------------------------------------------------------------------------------ */
+
+struct group_job {
+	struct deliver_group group;
+	struct gate *gate;
+	unsigned *running;
+	struct waitq *done;
+};
+
+static void
+group_fiber(void *arg)
+{
+	struct group_job *job = arg;
+	struct fail why;
+
+	if (gate_enter(job->gate, job->group.deadline, &why) == 0) {
+		run_group(&job->group);
+		gate_leave(job->gate);
+	} else {
+		deliver_fail_pending(&job->group, &why);
+	}
+	tls_trust_free(job->group.trust);
+	tls_ctx_free(job->group.tls);
+	--*job->running;
+	io_wake(job->done, 1);
+}
+
+/* The rule of a recipient's group: --via takes the place of the rule's own route, never of its level. */
+static struct rule
+effective_rule(const struct deliver_options *options, const struct rule *rule)
+{
+	struct rule effective = *rule;
+
+	if (options->via == NULL)
+		return effective;
+	effective.via_host = options->via->via_host;
+	effective.via_brackets = options->via->via_brackets;
+	effective.port = options->via->port;
+	effective.match = options->via->match;
+	return effective;
+}
+
+static bool
+same_way(const struct group_job *job, const struct rule *origin, const char *domain)
+{
+	/* one connection per next hop and rule: never a strict domain on a weaker rule's connection */
+	if (job->group.origin != origin)
+		return false;
+	return job->group.rule.via_host != NULL || strcmp(job->group.domain, domain) == 0;
+}
+
+static struct group_job *
+group_for(struct group_job *jobs, size_t *n_inout, const struct deliver_options *options,
+    const struct message *message, const struct message_recipient *to)
+{
+	const struct rule *origin = rules_match(options->rules, to->domain);
+
+	for (size_t i = 0; i < *n_inout; i++)
+		if (same_way(&jobs[i], origin, to->domain))
+			return &jobs[i];
+	struct group_job *job = &jobs[(*n_inout)++];
+	job->group.options = options;
+	job->group.message = message;
+	job->group.domain = to->domain;
+	job->group.literal = to->literal;
+	job->group.origin = origin;
+	job->group.rule = effective_rule(options, origin);
+	return job;
+}
+
+static size_t
+make_groups(const struct deliver_options *options, const struct message *message,
+    struct deliver_result *results, struct group_job *jobs, struct arena *arena)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < message->recipient_n; i++) {
+		struct deliver_result *r = &results[i];
+		memset(r, 0, sizeof(*r));
+		r->to = &message->recipients[i];
+		struct group_job *job = group_for(jobs, &n, options, message, r->to);
+		r->rule = job->group.origin;
+		struct deliver_result **slot = arena_push(
+		    arena, &job->group.members, &job->group.n, sizeof(struct deliver_result *));
+		*slot = r;
+	}
+	return n;
+}
+
+void
+deliver(const struct deliver_options *options, const struct message *message,
+    struct deliver_result *results, struct arena *arena, int64_t deadline)
+{
+	struct group_job *jobs = arena_alloc(arena, message->recipient_n * sizeof(*jobs));
+	size_t n = make_groups(options, message, results, jobs, arena);
+	struct gate gate;
+	struct waitq done;
+	unsigned running = (unsigned)n;
+	struct fail why;
+
+	gate_init(&gate, PARALLEL_GROUPS);
+	waitq_init(&done);
+	for (size_t i = 0; i < n; i++) {
+		jobs[i].group.arena = arena;
+		jobs[i].group.deadline = deadline;
+		jobs[i].gate = &gate;
+		jobs[i].running = &running;
+		jobs[i].done = &done;
+		if (fiber_spawn(group_fiber, &jobs[i], "delivery", deadline, &why) != 0) {
+			deliver_fail_pending(&jobs[i].group, &why);
+			running--;
+		}
+	}
+	/* the groups end by their own deadline or cap; their memory is ours */
+	io_join(&done, &running);
+}

@@ -1,0 +1,347 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "app/deliver_impl.h"
+#include "app/session.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "policy/decide.h"
+#include "smtp/data.h"
+
+/* One connection of a delivery: the session up to the decision, then the transaction. */
+
+#define CONNECT_MS 30000
+#define CHUNK_BYTES 8192
+
+struct attempt {
+	struct deliver_group *g;
+	const struct mx_host *host;
+	struct session session;
+	struct host_facts facts;
+	const char *clear_reason;
+};
+
+/* --- outcomes --------------------------------------------------------------------------------------- */
+
+static void
+note_host(const struct attempt *a, struct deliver_result *r)
+{
+	r->exchange = a->host->name;
+	snprintf(r->ip, sizeof(r->ip), "%s", a->facts.ip == NULL ? "" : a->facts.ip);
+	r->port = (int)a->facts.port;
+	r->tls = a->session.in_tls && a->facts.tls_n > 0 ? &a->facts.tls[a->facts.tls_n - 1] : NULL;
+	r->clear_reason = a->clear_reason;
+}
+
+/* Where a failure came: it tells what a 5xx is about. */
+enum stage {
+	STAGE_SESSION, /* before MAIL: about the host, never about the message */
+	STAGE_MAIL,
+	STAGE_RCPT,
+	STAGE_TEXT,
+	STAGE_UNANSWERED /* the final dot was sent, no reply came */
+};
+
+/* Whether a failure is the last word about a recipient. */
+static bool
+is_permanent(const struct fail *why, enum stage stage)
+{
+	if (stage == STAGE_SESSION || stage == STAGE_UNANSWERED)
+		return false;
+	return why->code == FAIL_REPLY_PERMANENT ||
+	       fail_info(why->code)->class == FAIL_CLASS_PERMANENT;
+}
+
+/* The server's words about a recipient, where it has said any: its enhanced status into out. */
+static void
+note_reply(const struct attempt *a, struct deliver_result *r, const struct fail *why, char out[16])
+{
+	const struct smtp_reply *reply = &a->session.client.reply;
+	char text[400];
+
+	out[0] = '\0';
+	r->reply = NULL;
+	if (why->smtp_code == 0)
+		return;
+	smtp_reply_enhanced(reply, out);
+	smtp_reply_str(reply, text, sizeof(text));
+	r->reply = arena_strdup(a->g->arena, text);
+}
+
+/*
+ * A failure of one member. A permanent refusal is final; anything else leaves the member pending for the
+ * next address, with the reason kept in case there is none; without an answer to the final dot it
+ * is deferred, since another host could deliver it twice (RFC 1047).
+ */
+static void
+note_failure(
+    const struct attempt *a, struct deliver_result *r, const struct fail *why, enum stage stage)
+{
+	const struct fail_info *info = fail_info(why->code);
+	char enhanced[16];
+
+	note_host(a, r);
+	r->why = *why;
+	note_reply(a, r, why, enhanced);
+	snprintf(r->enhanced, sizeof(r->enhanced), "%s",
+	    enhanced[0] != '\0' ? enhanced : info->enhanced);
+	r->exit_status = why->code == FAIL_CONNECT_SELF ? info->exit_status : EX_TEMPFAIL;
+	if (is_permanent(why, stage)) {
+		r->status = DELIVER_FAILED;
+		r->exit_status = r->reply == NULL ? info->exit_status
+						  : deliver_refusal_exit(why->smtp_code, enhanced,
+							stage == STAGE_RCPT);
+	} else if (stage == STAGE_UNANSWERED) {
+		r->status = DELIVER_DEFERRED;
+		r->maybe_duplicate = true;
+	}
+}
+
+/* in NULL: every pending member, else those marked. */
+static void
+note_failure_all(const struct attempt *a, const bool *in, const struct fail *why, enum stage stage)
+{
+	for (size_t i = 0; i < a->g->n; i++)
+		if (a->g->members[i]->status == DELIVER_PENDING && (in == NULL || in[i]))
+			note_failure(a, a->g->members[i], why, stage);
+}
+
+static void
+note_delivered(const struct attempt *a, struct deliver_result *r)
+{
+	char text[400];
+
+	smtp_reply_str(&a->session.client.reply, text, sizeof(text));
+	note_host(a, r);
+	r->status = DELIVER_DONE;
+	fail_clear(&r->why);
+	r->exit_status = EX_OK;
+	smtp_reply_enhanced(&a->session.client.reply, r->enhanced);
+	if (r->enhanced[0] == '\0')
+		snprintf(r->enhanced, sizeof(r->enhanced), "2.0.0");
+	r->reply = arena_strdup(a->g->arena, text);
+}
+
+/* --- the transaction (RFC 5321 s3.3) ------------------------------------------------------------------ */
+
+/* The parameters of MAIL that message and server agree on. Fails when an extension that is needed is missing. */
+static int
+mail_params(const struct attempt *a, char *out, size_t n, struct fail *why)
+{
+	const struct message *m = a->g->message;
+	const struct ehlo *ehlo = &a->session.client.ehlo;
+	bool utf8 = m->sender_utf8;
+	int used = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < a->g->n; i++)
+		utf8 = utf8 ||
+		       (a->g->members[i]->status == DELIVER_PENDING && a->g->members[i]->to->utf8);
+	if (ehlo->caps & EHLO_SIZE) {
+		if (ehlo->size > 0 && (uint64_t)m->text.bytes > ehlo->size)
+			return fail_set(why, FAIL_MESSAGE_TOO_BIG,
+			    "the message has %lld bytes, %s takes %llu", (long long)m->text.bytes,
+			    a->host->name, (unsigned long long)ehlo->size);
+		used += snprintf(out, n, " SIZE=%lld", (long long)m->text.bytes);
+	}
+	/* 8-bit text goes as it is where 8BITMIME is missing: no server in use today minds */
+	if (m->has_8bit && (ehlo->caps & EHLO_8BITMIME))
+		used += snprintf(out + used, n - (size_t)used, " BODY=8BITMIME");
+	if (utf8 && !(ehlo->caps & EHLO_SMTPUTF8)) /* RFC 6531 s3.1 */
+		return fail_set(why, FAIL_SMTPUTF8,
+		    "%s does not offer SMTPUTF8, which the address needs", a->host->name);
+	if (utf8)
+		snprintf(out + used, n - (size_t)used, " SMTPUTF8");
+	return 0;
+}
+
+/* RCPT for each pending member; in[i] tells which were accepted. Returns how many, or -1 when the session broke. */
+static int
+send_rcpts(struct attempt *a, bool *in, struct fail *why)
+{
+	int accepted = 0;
+
+	for (size_t i = 0; i < a->g->n; i++) {
+		struct deliver_result *r = a->g->members[i];
+		in[i] = false;
+		if (r->status != DELIVER_PENDING || accepted == LIMIT_RECIPIENTS)
+			continue;
+		if (smtp_rcpt(&a->session.client, r->to->mailbox, "", session_step(&a->session),
+			why) == 0) {
+			in[i] = true;
+			accepted++;
+			continue;
+		}
+		/* a failure of the stream, or 421: the session is over for all */
+		if (why->smtp_code == 0 || why->smtp_code == 421)
+			return -1;
+		note_failure(a, r, why, STAGE_RCPT);
+		/* RFC 5321 s4.5.3.1.10: "too many" is meant for the rest, which goes in another transaction */
+		if (why->smtp_code == 452)
+			break;
+	}
+	return accepted;
+}
+
+static int
+send_text(struct attempt *a, struct fail *why)
+{
+	struct smtp_client *client = &a->session.client;
+	struct message_reader reader;
+	struct smtp_data_stuffer stuffer;
+	struct buf out;
+	char *chunk = mem_alloc(CHUNK_BYTES);
+	size_t n = 0;
+	int ret = 0;
+
+	message_reader_init(&reader, a->g->message);
+	smtp_data_stuff_init(&stuffer);
+	buf_init(&out, 2 * CHUNK_BYTES + 8);
+	do {
+		ret = message_reader_next(&reader, chunk, CHUNK_BYTES, &n, why);
+		buf_reset(&out);
+		if (ret == 0)
+			ret = n > 0 ? smtp_data_stuff(&stuffer, slice_make(chunk, n), &out, why)
+				    : smtp_data_stuff_end(&stuffer, &out, why);
+		if (ret == 0)
+			ret = smtp_data_write(
+			    client, out.data, out.len, session_step(&a->session), why);
+	} while (ret == 0 && n > 0);
+	buf_free(&out);
+	free(chunk);
+	return ret;
+}
+
+/* DATA, the text, the final reply. Returns 0 when the session is still in step. */
+static int
+send_message(struct attempt *a, const bool *in, struct fail *why)
+{
+	struct smtp_client *client = &a->session.client;
+
+	if (smtp_data(client, session_step(&a->session), why) != 0) {
+		note_failure_all(a, in, why, STAGE_TEXT);
+		return why->smtp_code != 0 && why->smtp_code != 421 ? 0 : -1;
+	}
+	if (send_text(a, why) != 0) {
+		note_failure_all(a, in, why, STAGE_TEXT);
+		return -1;
+	}
+	/* RFC 5321 s4.5.3.2.6: ten minutes, by default */
+	int64_t deadline = clock_deadline(2 * a->g->options->timeout_ms);
+	if (smtp_data_reply(client, deadline < a->g->deadline ? deadline : a->g->deadline, why) !=
+	    0) {
+		note_failure_all(a, in, why, why->smtp_code == 0 ? STAGE_UNANSWERED : STAGE_TEXT);
+		return why->smtp_code == 0 || why->smtp_code == 421 ? -1 : 0;
+	}
+	for (size_t i = 0; i < a->g->n; i++)
+		if (in[i])
+			note_delivered(a, a->g->members[i]);
+	return 0;
+}
+
+/* One transaction for the pending members. True when another one may follow on this connection. */
+static bool
+transaction(struct attempt *a, bool *in, struct fail *why)
+{
+	struct smtp_client *client = &a->session.client;
+	char params[80];
+	size_t before = deliver_pending(a->g);
+
+	if (mail_params(a, params, sizeof(params), why) != 0 ||
+	    smtp_mail(client, a->g->message->sender, params, session_step(&a->session), why) != 0) {
+		note_failure_all(a, NULL, why, STAGE_MAIL);
+		return false;
+	}
+	int accepted = send_rcpts(a, in, why);
+	if (accepted < 0) {
+		/* a broken stream or 421: about the host, whatever it said */
+		note_failure_all(a, NULL, why, STAGE_SESSION);
+		return false;
+	}
+	if (accepted == 0 || send_message(a, in, why) != 0)
+		return false;
+	fail_clear(why);
+	/* recipients beyond one transaction's number; but never the same ones for ever */
+	return deliver_pending(a->g) > 0 && deliver_pending(a->g) < before;
+}
+
+static void
+transactions(struct attempt *a, struct fail *why)
+{
+	bool *in = mem_array(a->g->n, sizeof(*in));
+
+	while (transaction(a, in, why))
+		;
+	free(in);
+}
+
+/* --- up to the decision --------------------------------------------------------------------------------- */
+
+/* Ask decide() until it says deliver, skip, or reconnect. True for reconnect. */
+static bool
+negotiate(struct attempt *a, bool clear_retry, struct fail *why)
+{
+	struct decision d;
+
+	for (;;) {
+		decide(&a->g->rule, &a->facts, 0, clear_retry, &d);
+		switch (d.action) {
+		case DECIDE_STARTTLS:
+			/* what went wrong is in the facts, and the next decision reads them */
+			session_starttls(&a->session, why);
+			continue;
+		case DECIDE_DELIVER_CLEAR:
+			a->clear_reason = d.reason;
+			fail_clear(why);
+			transactions(a, why);
+			return false;
+		case DECIDE_DELIVER_TLS:
+			fail_clear(why);
+			transactions(a, why);
+			return false;
+		case DECIDE_RECONNECT_CLEAR:
+			return true;
+		case DECIDE_SKIP:
+			/* the session's own failure, where there is one, tells more than the rule's view of it */
+			if (why->code == FAIL_NONE)
+				fail_set(why, d.code, "%s", d.reason);
+			note_failure_all(a, NULL, why, STAGE_SESSION);
+			return false;
+		}
+	}
+}
+
+bool
+deliver_attempt(
+    struct deliver_group *g, const struct mx_host *host, const struct addr *to, bool clear_retry)
+{
+	struct session_options options = { .tls = g->tls,
+		.trust = g->trust,
+		.helo = g->options->helo,
+		.timeout_ms = g->options->timeout_ms,
+		.connect_ms =
+		    g->options->timeout_ms < CONNECT_MS ? g->options->timeout_ms : CONNECT_MS,
+		.verbose = g->options->verbose,
+		.auth_level = level_needs_identity(g->rule.level) ? 1 : 0,
+		/* an address that came from DNS must not lead back to us; one the administrator wrote may (DECISIONS A9) */
+		.dial = {
+		    .refuse = g->rule.via_host == NULL && !g->literal ? DIAL_REFUSE_LOOP : 0 } };
+	struct attempt *a = arena_alloc(g->arena, sizeof(*a));
+	struct cert_facts *certs = NULL;
+	size_t certs_n = 0;
+	struct fail why;
+
+	a->g = g;
+	a->host = host;
+	facts_init_host_facts(&a->facts);
+	fail_clear(&why);
+	session_init(&a->session, &options, to, host->name, rule_nexthop(&g->rule, g->domain),
+	    KEY_ANY, g->arena, &a->facts, &certs, &certs_n, g->deadline);
+	session_open(&a->session, &why);
+	bool again = negotiate(a, clear_retry, &why);
+	session_close(&a->session, &why);
+	return again;
+}

@@ -1,0 +1,14 @@
+#ifndef APP_PLACES_H
+#define APP_PLACES_H
+
+#include "base/arena.h"
+
+/*
+ * Where files are (DECISIONS E38): a user's in $XDG_CONFIG_HOME/mxtls (default ~/.config/mxtls), else the
+ * system's in /etc/mxtls. Environment by secure_getenv.
+ */
+
+/* The first of both that exists, as a string in arena; NULL when neither does. name: "policy", "mxtls.conf". */
+const char *places_config(const char *name, struct arena *arena);
+
+#endif
