@@ -11,7 +11,8 @@
 #define LIMIT_REPLY_LINES 128         /* longest real EHLO reply seen has about 25 */
 #define LIMIT_REPLY_BYTES (64 * 1024) /* a whole reply, all lines together */
 #define LIMIT_PATH_BYTES 256          /* s4.5.3.1.3, with the angle brackets */
-#define LIMIT_LOCAL_PART_BYTES 64     /* s4.5.3.1.1 */
+/* s4.5.3.1.1 asks for 64 at least; VERP and SRS addresses in use are longer */
+#define LIMIT_LOCAL_PART_BYTES 200
 #define LIMIT_DOMAIN_BYTES 255        /* s4.5.3.1.2, RFC 1035 s2.3.4 */
 #define LIMIT_COMMAND_ARG_BYTES 1000  /* what smtp_cmd() will write after the verb */
 
