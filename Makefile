@@ -33,6 +33,10 @@ ALL_CFLAGS = -std=c11 $(WARN) $(if $(WERROR),-Werror) $(HARDEN) $(CFLAGS) $(SAN_
 ALL_LDFLAGS = $(HARDEN_LD) $(SAN_FLAGS) $(LDFLAGS)
 LIBS = $(PKG_LIBS) -lev -lresolv
 
+# Short lines by default; make V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1) $@")
+
 # --- files ---------------------------------------------------------------------------------------
 LIB_SRC := $(sort $(wildcard lib/*/*.c))
 CMD_SRC := $(sort $(wildcard cmd/*.c))
@@ -55,21 +59,31 @@ FUZZ_BIN := $(FUZZ_SRC:%.c=$(B)/%)
 all: $(B)/mxtls
 
 $(B)/mxtls: $(CMD_OBJ) $(B)/libmxtls.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $(CMD_OBJ) $(B)/libmxtls.a $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(CMD_OBJ) $(B)/libmxtls.a $(LIBS)
 
 $(B)/libmxtls.a: $(LIB_OBJ)
-	rm -f $@
-	$(AR) rcsD $@ $(LIB_OBJ)
+	$(call say,AR)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcsD $@ $(LIB_OBJ)
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(BAN) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# What may not be called there does not compile.
+$(B)/lib/%.o $(B)/cmd/%.o: BAN = -include base/banned.h
+$(B)/lib/io/%.o: BAN += -DIO_MAY_BLOCK
+$(B)/cmd/main.o: BAN += -DIO_MAY_BLOCK # poll() with timeout 0 at exit: is the pipe closed?
 
 $(B)/tests/unit/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/main.o $(UNIT_HELPER_OBJ) $(B)/libmxtls.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/tests/fuzz/%_replay: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libmxtls.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # Small programs that behaviour tests and benches run.
 $(PROGRAM_BIN): %: %.o $(B)/libmxtls.a

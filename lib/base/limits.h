@@ -44,15 +44,16 @@
 #define LIMIT_DNS_RECORDS 256     /* records kept of one answer */
 #define LIMIT_CNAME_CHAIN 10      /* aliases followed inside one answer */
 #define LIMIT_DNS_SERVERS 16      /* resolvers of one run; resolv.conf itself has at most 3 */
-#define LIMIT_DNS_IN_FLIGHT 500   /* lookups on the wire at once: a resolver drops what is above its own bound */
+#define LIMIT_DNS_IN_FLIGHT \
+	500 /* lookups on the wire at once: a resolver drops what is above its own bound */
 #define LIMIT_DNS_CACHE_ENTRIES 20000
 #define LIMIT_DNS_CACHE_BYTES (16 * 1024 * 1024)
-#define LIMIT_DNS_TTL_S 86400         /* as resolvers cut it; a longer one is a mistake or an attack */
+#define LIMIT_DNS_TTL_S 86400 /* as resolvers cut it; a longer one is a mistake or an attack */
 #define LIMIT_DNS_NEGATIVE_TTL_S 3600 /* RFC 2308 s5: one to three hours */
 #define LIMIT_DNS_FAILURE_TTL_S 5     /* SERVFAIL, no answer (RFC 9520 s3.2: at least 1 s) */
 #define LIMIT_RESOLV_CONF_BYTES 65536
-#define LIMIT_MX_HOSTS 50         /* MX hosts looked at for one domain */
-#define LIMIT_MX_ADDRESSES 20     /* addresses looked at for one MX host */
+#define LIMIT_MX_HOSTS 50     /* MX hosts looked at for one domain */
+#define LIMIT_MX_ADDRESSES 20 /* addresses looked at for one MX host */
 
 /* Messages read from stdin. */
 #define LIMIT_HEADER_BYTES (1024 * 1024)        /* whole header section of a submitted message */

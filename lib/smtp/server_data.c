@@ -114,7 +114,7 @@ receive_end(struct receive *r)
 	char note[128] = "Ok";
 
 	s->session.message_bytes = r->bytes;
-	strcpy(s->point, ".");
+	memcpy(s->point, ".", 2);
 	/* a fault that replaces the final reply also takes its effect */
 	if (!r->refused &&
 	    (smtp_fault_find(config->faults, config->faults_n, ".", SMTP_FAULT_REPLY) != NULL)) {
