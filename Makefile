@@ -1,4 +1,4 @@
-# One non-recursive makefile. Targets: all test unit bats lint format fuzz bench torture demo
+# One non-recursive makefile. Targets: all test unit bats valgrind lint format fuzz bench torture demo
 # completions deps install uninstall clean. Variables: CC CPPFLAGS CFLAGS LDFLAGS PREFIX DESTDIR,
 # SAN=address,undefined, COVERAGE=1, WERROR=1, each build kind in a folder of its own.
 
@@ -87,7 +87,8 @@ $(B)/tests/fuzz/%_replay: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libm
 
 # Small programs that behaviour tests and benches run.
 $(PROGRAM_BIN): %: %.o $(B)/libmxtls.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 -include $(shell find $(B)/lib $(B)/cmd $(B)/tests -name '*.d' -type f 2>/dev/null)
 
@@ -118,9 +119,58 @@ bats: $(B)/mxtls $(PROGRAM_BIN)
 test: $(B)/mxtls $(PROGRAM_BIN) $(UNIT_BIN) $(REPLAY_BIN)
 	@tests/run-test $(B)
 
+# The same under valgrind: leaks too.
+.PHONY: valgrind
+valgrind: $(UNIT_BIN)
+	@UNDER='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
+		UNIT_ONLY=1 sh tests/run-unit $(B)
+
+# FUZZ_SECONDS for each target; FUZZ="reply dns_name" runs only these.
+FUZZ_CC ?= clang
+FUZZ_SECONDS ?= 10
+.PHONY: fuzz fuzz-programs
+fuzz:
+	@+$(MAKE) CC=$(FUZZ_CC) SAN=address,undefined FUZZING=1 FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz-programs
+fuzz-programs: $(FUZZ_BIN)
+	@tests/run-fuzz $(B) $(FUZZ_SECONDS) $(FUZZ)
+$(B)/tests/fuzz/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(B)/libmxtls.a
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+.PHONY: lint
+lint:
+	@tests/lint
+
+.PHONY: format
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
 .PHONY: deps
 deps:
 	@tests/deps
+
+# --- install -------------------------------------------------------------------------------------
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+MAN_PAGES := $(sort $(wildcard man/*.[1-8]))
+
+.PHONY: install
+install: $(B)/mxtls
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(B)/mxtls $(DESTDIR)$(PREFIX)/bin/mxtls
+	for page in $(MAN_PAGES); do \
+		install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; done
+	install -D -m 644 completions/mxtls.bash $(DESTDIR)$(BASHDIR)/mxtls
+	install -D -m 644 completions/_mxtls $(DESTDIR)$(ZSHDIR)/_mxtls
+	install -D -m 644 completions/mxtls.fish $(DESTDIR)$(FISHDIR)/mxtls.fish
+
+# Takes away what install put there, nothing else.
+.PHONY: uninstall
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/mxtls $(DESTDIR)$(BASHDIR)/mxtls $(DESTDIR)$(ZSHDIR)/_mxtls \
+		$(DESTDIR)$(FISHDIR)/mxtls.fish
+	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 
 # Unpacked packages (build/debs) stay: they need the network.
 # The three jobs on loopback, for people to look at.

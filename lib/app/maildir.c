@@ -105,7 +105,7 @@ next_name(struct maildir_file *f)
 	char host[256];
 
 	if (gethostname(host, sizeof(host) - 1) != 0)
-		strcpy(host, "localhost");
+		snprintf(host, sizeof(host), "localhost");
 	host[sizeof(host) - 1] = '\0';
 	maildir_name(f->name, f->maildir->now_us(), (long)getpid(), ++counter, host);
 }

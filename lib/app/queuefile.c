@@ -272,8 +272,8 @@ read_envelope(struct queuefile *qf, const char *id, int64_t bytes, struct fail *
 		char *text = mem_alloc(n);
 		bool got = read_at(qf->fd, text, n, 0, why) == 0;
 		rc = got ? queue_envelope_parse(
-			       slice_make(text, n), &qf->arena, &qf->envelope, &length, why) :
-			   -1;
+			       slice_make(text, n), &qf->arena, &qf->envelope, &length, why)
+			 : -1;
 		free(text);
 		if (rc == 0 || !got || n == (size_t)bytes || n >= LIMIT_ENVELOPE_BYTES)
 			break;

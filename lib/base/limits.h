@@ -61,9 +61,10 @@
 #define LIMIT_SUBMIT_RECIPIENTS 10000           /* recipients of one submission */
 
 /* Local files. */
-#define LIMIT_ENVELOPE_BYTES (24 * 1024 * 1024) /* 10000 recipients with DSN words, every byte escaped */
-#define LIMIT_ENVID_BYTES 100                   /* RFC 3461 s4.4 */
-#define LIMIT_ORCPT_BYTES 500                   /* RFC 3461 s4.2 */
+#define LIMIT_ENVELOPE_BYTES \
+	(24 * 1024 * 1024)    /* 10000 recipients with DSN words, every byte escaped */
+#define LIMIT_ENVID_BYTES 100 /* RFC 3461 s4.4 */
+#define LIMIT_ORCPT_BYTES 500 /* RFC 3461 s4.2 */
 #define LIMIT_CONFIG_BYTES (8 * 1024 * 1024) /* policy file with its @lists */
 #define LIMIT_CONFIG_LINE_BYTES 8192
 #define LIMIT_JSON_DEPTH 32 /* a record nests 8 deep; jansson recurses, and stacks are small */
