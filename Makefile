@@ -130,7 +130,7 @@ FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 10
 .PHONY: fuzz fuzz-programs
 fuzz:
-	@+$(MAKE) CC=$(FUZZ_CC) SAN=address,undefined FUZZING=1 FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz-programs
+	@+$(MAKE) --no-print-directory CC=$(FUZZ_CC) SAN=address,undefined FUZZING=1 FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz-programs
 fuzz-programs: $(FUZZ_BIN)
 	@tests/run-fuzz $(B) $(FUZZ_SECONDS) $(FUZZ)
 $(B)/tests/fuzz/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(B)/libmxtls.a
