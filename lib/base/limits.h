@@ -36,6 +36,7 @@
 #define LIMIT_VERIFY_ERRORS 32         /* errors kept of one verification */
 #define LIMIT_TLS_TURN_BYTES 65536     /* read in one turn before other fibers get theirs */
 #define LIMIT_TLS_POST_HANDSHAKE 256   /* tickets and the like after the handshake; real: 2 */
+#define LIMIT_HELLO_BYTES (256 * 1024) /* a server's first flight; its certificates are most of it */
 #define LIMIT_TLS_KEY_UPDATES 16       /* in a minute (RFC 8446 s5.5: one in 2^24 records) */
 
 /* DNS. */

@@ -110,13 +110,10 @@ smtp_helo(struct smtp_client *client, const char *name, int64_t deadline, struct
 	return 0;
 }
 
-int
-smtp_starttls(struct smtp_client *client, struct tls_ctx *ctx, const char *server_name,
-    enum key_type keys, size_t *post_220_bytes_r, struct tls **failed_tls_r, int64_t deadline,
-    struct fail *why)
+/* STARTTLS and its 220. */
+static int
+starttls_command(struct smtp_client *client, int64_t deadline, struct fail *why)
 {
-	*post_220_bytes_r = 0;
-	*failed_tls_r = NULL;
 	if (smtp_cmd(client, deadline, why, "STARTTLS") != 0)
 		return -1;
 	if (smtp_reply_read(client->conn, &client->reply, deadline, why) != 0)
@@ -130,6 +127,28 @@ smtp_starttls(struct smtp_client *client, struct tls_ctx *ctx, const char *serve
 	}
 	/* RFC 3207 s4.2: knowledge from before the handshake is discarded */
 	memset(&client->ehlo, 0, sizeof(client->ehlo));
+	return 0;
+}
+
+int
+smtp_starttls_raw(
+    struct smtp_client *client, size_t *post_220_bytes_r, int64_t deadline, struct fail *why)
+{
+	*post_220_bytes_r = 0;
+	if (starttls_command(client, deadline, why) != 0)
+		return -1;
+	return starttls_client_raw(&client->conn, post_220_bytes_r, why);
+}
+
+int
+smtp_starttls(struct smtp_client *client, struct tls_ctx *ctx, const char *server_name,
+    enum key_type keys, size_t *post_220_bytes_r, struct tls **failed_tls_r, int64_t deadline,
+    struct fail *why)
+{
+	*post_220_bytes_r = 0;
+	*failed_tls_r = NULL;
+	if (starttls_command(client, deadline, why) != 0)
+		return -1;
 	if (starttls_client(&client->conn, ctx, server_name, keys, post_220_bytes_r, failed_tls_r,
 		deadline, why) != 0)
 		return -1;

@@ -59,6 +59,13 @@ int smtp_starttls(struct smtp_client *client, struct tls_ctx *ctx, const char *s
     enum key_type keys, size_t *post_220_bytes_r, struct tls **failed_tls_r, int64_t deadline,
     struct fail *why);
 
+/*
+ * The same up to the switch, for a hello of our own (tls/hello.h): on success the descriptor, which is
+ * the caller's, and client->conn is NULL; -1 with why as above.
+ */
+int smtp_starttls_raw(
+    struct smtp_client *client, size_t *post_220_bytes_r, int64_t deadline, struct fail *why);
+
 /* s4.1.1.2: MAIL FROM:<path>; params "" or " BODY=8BITMIME ...". */
 int smtp_mail(struct smtp_client *client, const char *path, const char *params, int64_t deadline,
     struct fail *why);

@@ -18,11 +18,8 @@ leave_plain(struct conn **conn_inout, struct fail *why)
 }
 
 int
-starttls_client(struct conn **conn_inout, struct tls_ctx *ctx, const char *server_name,
-    enum key_type keys, size_t *post_220_bytes_r, struct tls **failed_tls_r, int64_t deadline,
-    struct fail *why)
+starttls_client_raw(struct conn **conn_inout, size_t *post_220_bytes_r, struct fail *why)
 {
-	*failed_tls_r = NULL;
 	/* what waits now was sent in clear, before our ClientHello: CVE-2021-38371 and its family */
 	*post_220_bytes_r = conn_input_bytes(*conn_inout);
 	if (*post_220_bytes_r > 0) {
@@ -31,7 +28,16 @@ starttls_client(struct conn **conn_inout, struct tls_ctx *ctx, const char *serve
 		return fail_set(why, FAIL_RESPONSE_INJECTION,
 		    "%zu bytes in clear behind the reply to STARTTLS", *post_220_bytes_r);
 	}
-	int fd = leave_plain(conn_inout, why);
+	return leave_plain(conn_inout, why);
+}
+
+int
+starttls_client(struct conn **conn_inout, struct tls_ctx *ctx, const char *server_name,
+    enum key_type keys, size_t *post_220_bytes_r, struct tls **failed_tls_r, int64_t deadline,
+    struct fail *why)
+{
+	*failed_tls_r = NULL;
+	int fd = starttls_client_raw(conn_inout, post_220_bytes_r, why);
 	if (fd < 0)
 		return -1;
 	struct tls *tls = tls_client(ctx, fd, server_name, keys, why);

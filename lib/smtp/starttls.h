@@ -29,6 +29,13 @@ int starttls_client(struct conn **conn_inout, struct tls_ctx *ctx, const char *s
     struct fail *why);
 
 /*
+ * The client's half up to the switch, for a hello of our own (tls/hello.h): the same checks, and the
+ * conn is gone. The descriptor is the caller's; nothing but a TLS handshake may be written to it.
+ * Returns the descriptor, or -1 with the connection closed. Fails with RESPONSE_INJECTION, INTERNAL.
+ */
+int starttls_client_raw(struct conn **conn_inout, size_t *post_220_bytes_r, struct fail *why);
+
+/*
  * The server's half, called when STARTTLS was read and before anything is answered. Bytes that
  * wait behind the command are command injection (CVE-2011-0411): answered 554, no 220. Otherwise
  * writes the 220; the next byte must be a TLS record of type handshake (0x16).
