@@ -13,8 +13,8 @@
 #define LIMIT_PATH_BYTES 256          /* s4.5.3.1.3, with the angle brackets */
 /* s4.5.3.1.1 asks for 64 at least; VERP and SRS addresses in use are longer */
 #define LIMIT_LOCAL_PART_BYTES 200
-#define LIMIT_DOMAIN_BYTES 255        /* s4.5.3.1.2, RFC 1035 s2.3.4 */
-#define LIMIT_COMMAND_ARG_BYTES 1000  /* what smtp_cmd() will write after the verb */
+#define LIMIT_DOMAIN_BYTES 255       /* s4.5.3.1.2, RFC 1035 s2.3.4 */
+#define LIMIT_COMMAND_ARG_BYTES 1000 /* what smtp_cmd() will write after the verb */
 
 /* SMTP, as a server. */
 #define LIMIT_COMMAND_LINE_BYTES 2048 /* 512 plus RFC 6531 and RFC 3461 parameters, and room */
@@ -36,7 +36,7 @@
 #define LIMIT_VERIFY_ERRORS 32         /* errors kept of one verification */
 #define LIMIT_TLS_TURN_BYTES 65536     /* read in one turn before other fibers get theirs */
 #define LIMIT_TLS_POST_HANDSHAKE 256   /* tickets and the like after the handshake; real: 2 */
-#define LIMIT_HELLO_BYTES (256 * 1024) /* a server's first flight; its certificates are most of it */
+#define LIMIT_HELLO_BYTES 262144       /* a server's first flight: mostly its certificates */
 #define LIMIT_TLS_KEY_UPDATES 16       /* in a minute (RFC 8446 s5.5: one in 2^24 records) */
 
 /* DNS. */

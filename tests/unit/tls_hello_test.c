@@ -345,7 +345,7 @@ server(enum key_type key, int min, int max, const char *ciphers, const char *gro
 	if (SSL_CTX_use_certificate(ctx, cert->cert) != 1 ||
 	    SSL_CTX_use_PrivateKey(ctx, cert->key) != 1 ||
 	    (ciphers != NULL && SSL_CTX_set_cipher_list(ctx, ciphers) != 1) ||
-	    (groups != NULL && SSL_CTX_set1_groups_list(ctx, groups) != 1)) {
+	    (groups != NULL && SSL_CTX_set1_groups_list(ctx, (char *)(uintptr_t)groups) != 1)) {
 		ERR_print_errors_fp(stderr);
 		exit(1);
 	}
