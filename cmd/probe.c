@@ -106,6 +106,7 @@ struct job {
 	struct strs lines;           /* of --file */
 	size_t operand, line;        /* the next ones */
 	bool bad_operand, bad_line;
+	int family; /* of addresses: 0 both, 4, 6 */
 
 	FILE *out;
 	bool colour;
@@ -173,10 +174,12 @@ write_json(struct job *job, const struct target_facts *facts)
 	struct buf text;
 
 	buf_init(&text, LIMIT_RECORD_BYTES);
-	if (facts_write_json(&fact_table_target_facts, facts, &text) != 0)
-		fprintf(stderr, "mxtls probe: %s: the record is too long\n", facts->alabel);
-	else if (buf_putc(&text, '\n') == 0)
+	facts_write_json(&fact_table_target_facts, facts, &text);
+	buf_putc(&text, '\n');
+	if (!text.full)
 		write_record(job, text.data, text.len);
+	else /* cannot be: LIMIT_TARGET_BYTES */
+		fprintf(stderr, "mxtls probe: %s: the record is too long\n", facts->alabel);
 	buf_free(&text);
 }
 
@@ -199,13 +202,28 @@ target_done(void *ctx, size_t number, const struct target_facts *facts)
 
 /* --- targets ------------------------------------------------------------------------------------- */
 
+/* One target, which must be of the family that was asked for. */
+static int
+parse_target(const struct job *job, struct slice text, struct arena *arena, struct target *target_r,
+    struct fail *why)
+{
+	if (target_parse(text, arena, target_r, why) != 0)
+		return -1;
+	int family = target_r->addr.sa.ss_family == AF_INET6 ? 6 : 4;
+	if (target_r->kind == TARGET_ADDRESS && job->family != 0 && family != job->family)
+		return fail_set(why, FAIL_USAGE,
+		    "%s cannot be probed: only IPv%d is asked for (-%d, or the family of --source)",
+		    target_r->text, job->family, job->family);
+	return 0;
+}
+
 static bool
 parse_operand(struct job *job, struct arena *arena, struct target *target_r)
 {
 	const char *text = job->operands->v[job->operand++];
 	struct fail why;
 
-	if (target_parse(slice_str(text), arena, target_r, &why) == 0)
+	if (parse_target(job, slice_str(text), arena, target_r, &why) == 0)
 		return true;
 	command_fail(&cmd_probe, &why);
 	job->bad_operand = true;
@@ -221,7 +239,7 @@ parse_line(struct job *job, struct arena *arena, struct target *target_r)
 
 	if (text.n == 0 || text.p[0] == '#')
 		return false;
-	if (target_parse(text, arena, target_r, &why) == 0)
+	if (parse_target(job, text, arena, target_r, &why) == 0)
 		return true;
 	fprintf(stderr, "mxtls probe: %s:%zu: %s\n", job->cli->input, job->line, why.text);
 	job->bad_line = true;
@@ -430,6 +448,7 @@ probe_targets(const struct probe_cli *cli, const struct strs *operands, struct a
 	    open_output(cli, &job, &why) != 0) {
 		status = command_fail(&cmd_probe, &why);
 	} else {
+		job.family = (int)probe.family;
 		probe_run(&probe, next_target, target_done, &job);
 		write_waiting(&job, true);
 		status = exit_status(&job);

@@ -1,6 +1,6 @@
 # mxtls probe against real Postfix servers and real DNS: what it finds out, what it says about it,
 # and its exit status. Servers that misbehave are in probe_peers.bats.
-# shellcheck disable=SC2154 # stderr is set by run --separate-stderr
+# shellcheck disable=SC2154,SC2153 # stderr is set by run --separate-stderr, ROOT by the box
 load lib/rig
 load lib/probe
 
@@ -34,6 +34,10 @@ half.box.test.  A 192.0.2.11
 half.box.test.  A 192.0.2.200
 xn--bcher-kva.test. MX 10 rsa.box.test.
 ZONE
+        for i in {0..9}; do
+            echo "flood.test. MX 10 f$i.box.test."
+            for j in {1..20}; do echo "f$i.box.test. A 198.51.100.$((i * 20 + j))"; done
+        done
     } > "$BATS_FILE_TMPDIR/zone"
     dns_start < "$BATS_FILE_TMPDIR/zone"
     postfix_start rsa ecdsa both notls expired wrongname selfsigned incomplete notyet tls12
@@ -238,6 +242,16 @@ ROWS
     same "$(q '[.exchanges[].hosts[].ip] | sort | join(" ")')" "2001:db8::11 2001:db8::12"
 }
 
+@test "a host that has only addresses of the other family is not measured, but not undeliverable" {
+    probe 3 -6 half.test
+    same "$(q '.summary.verdict, .exchanges[0].status' | xargs)" "unknown NOERROR"
+    has "no address was tried"
+    probe 2 -6 nowhere.test
+    run -64 --separate-stderr "$MXTLS" probe --json -6 192.0.2.11
+    same "$output" ""
+    [[ $stderr == *"192.0.2.11 cannot be probed: only IPv6"* ]] || assert_fail "no reason" "$stderr"
+}
+
 @test "every way to write a target" {
     local target want
     while read -r target want; do
@@ -387,6 +401,17 @@ while True: s.recv(4096)'
 @test "a reader that goes away ends it quietly" {
     run bash -c "'$MXTLS' probe ${ROOTS[*]} -4 '[rsa.box.test]' '[notls.box.test]' '[rsa.box.test]' | head -n 1"
     same "$output" "[rsa.box.test]: pkix (every address offers STARTTLS with a trusted certificate for its name)"
+}
+
+@test "servers that say too much do not fill the memory: what is kept of one target has a limit" {
+    local record=$BATS_TEST_TMPDIR/record long
+    printf -v long '%01990d' 0
+    peer_start flood '^ready' "$ROOT/tests/peers/smtp_peer.py" --listen 0.0.0.0:2600 'send 220 mx' \
+        'expect EHLO' "repeat 31 250-$long\\r\\n" 'send 250 SIZE' serve
+    run -2 "$MXTLS" probe --json -o "$record" flood.test:2600
+    same "$(jq -r '.summary | .verdict, .hosts' "$record" | xargs)" "plaintext 200"
+    same "$(jq -r '[.exchanges[].hosts[].status] | unique | join(",")' "$record")" "not-tried,success"
+    (($(wc -c < "$record") < 12000000)) || assert_fail "too long" "$(wc -c < "$record")"
 }
 
 @test "records that cannot be written are an error, status 74" {

@@ -1,6 +1,6 @@
 # mxtls probe against servers that do what real ones don't, or shouldn't. Only a complete 250 reply to
 # EHLO can say that there is no STARTTLS; everything else is unknown, with its reason, and in time.
-# shellcheck disable=SC2154 # stderr is set by run --separate-stderr
+# shellcheck disable=SC2154,SC2016 # stderr is set by run --separate-stderr; $0 is for the inner shell
 load lib/rig
 load lib/probe
 
@@ -90,7 +90,7 @@ policy-rejection|send 220 mx;expect EHLO;send 502 no;expect HELO;send 550 no;ser
 application-error|send 220 mx;expect EHLO;send 354 go on;serve
 application-error|send 250 mx;serve
 connection-closed|close
-connection-closed|reset
+connection-closed|raw 220;pause 100;reset
 connection-closed|raw 220-half;close
 connection-closed|send 220 mx;close
 connection-closed|send 220 mx;expect EHLO;raw 250-mx\r\n250-SIZE 1\r\n;close
@@ -298,7 +298,7 @@ ROWS
 
 # bats test_tags=fibers
 @test "addresses are probed at the same time, one address never twice at once" {
-    local begun=$SECONDS i
+    local begun=$SECONDS
     peer_start slow '^ready' "$ROOT/tests/peers/smtp_peer.py" --listen 0.0.0.0:2600 'pause 1000' 'send 220 mx' 'ehlo SIZE 1' serve
     printf '[192.0.2.%d]:2600\n' {101..120} > "$BATS_TEST_TMPDIR/list"
     run -0 "$MXTLS" probe --json -f "$BATS_TEST_TMPDIR/list"

@@ -4,11 +4,14 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "io/gate.h"
 #include "io/sched.h"
 #include "io/signals.h"
+#include "io/socket.h"
 #include "policy/verdict.h"
 
 #define SESSIONS_PER_TARGET 32 /* at once: a domain may name LIMIT_MX_HOSTS * LIMIT_MX_ADDRESSES */
@@ -124,8 +127,12 @@ session_in_turn(struct session_job *job, struct address *address)
 	}
 	/* the time in the queue is nobody's fault but ours */
 	int64_t deadline = p->deadline + (clock_ms() - queued);
-	probe_session(&p->session, &job->to, job->host, p->domain, KEY_ANY, &p->arena, job->facts,
-	    &p->facts.certs, &p->facts.certs_n, deadline);
+	if (p->arena.bytes < LIMIT_TARGET_BYTES)
+		probe_session(&p->session, &job->to, job->host, p->domain, KEY_ANY, &p->arena,
+		    job->facts, &p->facts.certs, &p->facts.certs_n, deadline);
+	else
+		job->facts->error =
+		    arena_strdup(&p->arena, "the other servers of this target have said too much");
 	gate_leave(&address->gate);
 }
 
@@ -166,6 +173,27 @@ session_start(struct exchange_job *job, const struct addr *addr, struct host_fac
 	start(p, session_fiber, session, "session");
 }
 
+/*
+ * With -4 or -6: a host without an address of that family may have one of the other, which is not
+ * the same as having none.
+ */
+static void
+check_other_family(struct exchange_job *job)
+{
+	struct probing *p = job->probing;
+	const struct probe_options *options = p->run->options;
+	struct exchange_facts unused;
+	struct addr *addrs;
+	size_t n;
+
+	if (options->family == MX_FAMILY_BOTH || job->facts->dns_status != DNS_NODATA)
+		return;
+	enum mx_family other = options->family == MX_FAMILY_IPV4 ? MX_FAMILY_IPV6 : MX_FAMILY_IPV4;
+	if (mx_addresses(options->resolver, job->host, other, &p->arena, &addrs, &n, &unused,
+		p->deadline, NULL) == 0)
+		job->facts->dns_status = DNS_OK;
+}
+
 static void
 exchange_fiber(void *arg)
 {
@@ -182,6 +210,7 @@ exchange_fiber(void *arg)
 		p->cancelled |= why.code == FAIL_CANCELLED;
 		if (why.code == FAIL_TIMEOUT)
 			facts->dns_status = DNS_TIMEOUT;
+		check_other_family(job);
 	}
 	if (n > 0) {
 		facts->hosts = arena_alloc(&p->arena, n * sizeof(*facts->hosts));
@@ -233,8 +262,12 @@ mail_domain_hosts(struct probing *p, struct mx_list *list)
 	struct fail why;
 
 	if (mx_lookup(p->run->options->resolver, p->domain, p->run->options->seed, &p->arena, list,
-		p->deadline, &why) == 0)
+		p->deadline, &why) == 0) {
+		if (list->dropped > 0)
+			log_warn(
+			    "%s has %zu more MX hosts than are probed", p->domain, list->dropped);
 		return;
+	}
 	p->cancelled |= why.code == FAIL_CANCELLED;
 	list->n = 0;
 	list->status = MX_DNS_ERROR;
@@ -323,12 +356,26 @@ main_fiber(void *arg)
 	}
 }
 
+/* Each target needs a descriptor at least; a few more are in use anyway. */
+static unsigned
+concurrency_possible(unsigned wanted)
+{
+	const unsigned others = 64;
+	unsigned limit = socket_descriptor_limit();
+
+	limit = limit > 2 * others ? limit - others : others;
+	if (wanted <= limit)
+		return wanted;
+	log_warn("only %u targets at once: more descriptors are not allowed (ulimit -n)", limit);
+	return limit;
+}
+
 void
 probe_run(const struct probe_options *options, probe_next_fn *next, probe_done_fn *done, void *ctx)
 {
 	struct run run = { .options = options, .next = next, .done = done, .ctx = ctx };
 
-	gate_init(&run.targets, options->concurrency);
+	gate_init(&run.targets, concurrency_possible(options->concurrency));
 	map_init(&run.addresses);
 	sched_run(main_fiber, &run);
 	map_free(&run.addresses);

@@ -333,7 +333,11 @@ write_host(const struct target_facts *facts, const struct exchange_facts *mx,
 	buf_puts(out, "  ");
 	put(out, host->ip == NULL ? "?" : host->ip);
 	buf_printf(out, " port %lld: %s", (long long)host->port, host_status_str(host->status));
-	if (host->error != NULL) {
+	/* otherwise it is among the reasons */
+	bool measured = host->starttls_state == STARTTLS_DONE ||
+			host->starttls_state == STARTTLS_IMPLICIT ||
+			host->starttls_state == STARTTLS_NOT_OFFERED;
+	if (host->error != NULL && measured) {
 		buf_puts(out, " (");
 		put(out, host->error);
 		buf_putc(out, ')');

@@ -108,8 +108,8 @@ reply_lines(const struct smtp_reply *reply, struct arena *arena)
 {
 	struct buf out;
 
-	buf_init(&out, LIMIT_REPLY_BYTES + LIMIT_REPLY_LINES);
-	for (size_t i = 0; i < reply->lines; i++) {
+	buf_init(&out, LIMIT_BANNER_BYTES);
+	for (size_t i = 0; i < reply->lines && !out.full; i++) {
 		struct slice line = smtp_reply_line(reply, i);
 		if (i > 0)
 			buf_putc(&out, '\n');

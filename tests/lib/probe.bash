@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # output is set by run
 # Probes and what their records say.
 #
 #   probe 0 --ca-file "$CERTS/root.crt" example.test     # --json; its exit status must be 0
