@@ -72,8 +72,9 @@
 
 /* Results. */
 #define LIMIT_RECORD_BYTES (64 * 1024 * 1024) /* one probe record, as text or JSON */
-#define LIMIT_TARGET_BYTES (8 * 1024 * 1024)  /* kept of one target; then no session is begun for it */
-#define LIMIT_BANNER_BYTES 4096               /* kept of a greeting */
+#define LIMIT_TARGET_BYTES \
+	(8 * 1024 * 1024)       /* kept of one target; then no session is begun for it */
+#define LIMIT_BANNER_BYTES 4096 /* kept of a greeting */
 
 /* Processes. */
 #define LIMIT_FIBERS 30000 /* two mappings each; vm.max_map_count is 65530 */
