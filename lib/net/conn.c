@@ -23,6 +23,7 @@ struct conn {
 	size_t pos;
 	struct buf out;
 	uint64_t bytes_read;
+	size_t turn_bytes; /* read since other fibers had their turn */
 	conn_trace_fn *trace;
 	void *trace_ctx;
 };
@@ -137,6 +138,24 @@ conn_drop_consumed(struct conn *conn)
 	conn->pos = 0;
 }
 
+/*
+ * A peer that always has more for us goes back to the loop now and then, so that it holds up no other
+ * fiber and outlives no deadline: a read that finds bytes waits for nothing and looks at no clock.
+ */
+static int
+conn_turn(struct conn *conn, int64_t deadline, struct fail *why)
+{
+	if (conn->turn_bytes < LIMIT_CONN_TURN_BYTES)
+		return 0;
+	/* what waits inside TLS would not make the descriptor readable */
+	if (conn->tls != NULL && tls_pending(conn->tls) > 0)
+		return 0;
+	conn->turn_bytes = 0;
+	if (clock_ms() >= deadline)
+		return fail_set(why, FAIL_TIMEOUT, NULL);
+	return io_wait(conn->in_fd, IO_READ, deadline, why);
+}
+
 /* Read once more behind what is there (the caller made room): bytes read, or -1. */
 static int
 conn_fill(struct conn *conn, size_t room, int64_t deadline, struct fail *why)
@@ -146,6 +165,8 @@ conn_fill(struct conn *conn, size_t room, int64_t deadline, struct fail *why)
 
 	if (to == NULL)
 		return fail_set(why, FAIL_LINE_TOO_LONG, NULL);
+	if (conn_turn(conn, deadline, why) != 0)
+		return -1;
 	if (conn->tls != NULL)
 		got = tls_read(conn->tls, to, room, deadline, why);
 	else
@@ -156,6 +177,7 @@ conn_fill(struct conn *conn, size_t room, int64_t deadline, struct fail *why)
 		return fail_set(why, FAIL_EOF, NULL);
 	buf_commit(&conn->in, (size_t)got);
 	conn->bytes_read += (uint64_t)got;
+	conn->turn_bytes += (size_t)got;
 	return (int)got;
 }
 
@@ -230,6 +252,14 @@ bool
 conn_has_unread(const struct conn *conn)
 {
 	return conn->in.len > conn->pos || (conn->tls != NULL && tls_pending(conn->tls) > 0);
+}
+
+bool
+conn_has_line(const struct conn *conn)
+{
+	struct slice rest = slice_make(conn->in.data + conn->pos, conn->in.len - conn->pos);
+
+	return rest.n > 0 && slice_find(rest, '\n') < rest.n;
 }
 
 size_t

@@ -49,6 +49,8 @@ int conn_read(struct conn *conn, struct slice *data_r, int64_t deadline, struct 
 void conn_unread(struct conn *conn, size_t n);
 /* True when bytes were read from the peer and not consumed, or wait decrypted inside TLS. */
 bool conn_has_unread(const struct conn *conn);
+/* True when the next conn_read_line has its line already. */
+bool conn_has_line(const struct conn *conn);
 /* How many bytes wait: read and not consumed, and (plain) in the socket right now. Never waits. */
 size_t conn_input_bytes(const struct conn *conn);
 /* Wait until a plain conn's next byte is there and tell it without consuming: 0-255, or -1. Sockets only. */
