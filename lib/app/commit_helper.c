@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,9 @@ commit_helper_main(void *socket_fd)
 	struct helper *h = mem_alloc(sizeof(*h));
 	struct commit_request *requests[COMMIT_BATCH];
 
+	/* a service manager signals every process of a group: what the server still commits needs us */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
 	h->fd = *(const int *)socket_fd;
 	while (collect(h)) {
 		for (size_t i = 0; i < h->n; i++)

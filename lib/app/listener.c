@@ -36,6 +36,13 @@ network_key(const struct addr *peer)
 	    (const char *)&((const struct sockaddr_in6 *)(const void *)&peer->sa)->sin6_addr, 8);
 }
 
+static void
+open_add(struct listener *l, int n)
+{
+	l->open += (unsigned)n;
+	l->busy = (uint64_t)l->open * 5 > (uint64_t)l->max_connections * 4;
+}
+
 /* Count a connection in. NULL when a cap is reached. */
 static struct network *
 cap_enter(struct listener *l, const struct addr *peer)
@@ -53,14 +60,14 @@ cap_enter(struct listener *l, const struct addr *peer)
 		map_set(&l->networks, key, network);
 	}
 	network->open++;
-	l->open++;
+	open_add(l, 1);
 	return network;
 }
 
 static void
 cap_leave(struct listener *l, struct network *network)
 {
-	l->open--;
+	open_add(l, -1);
 	if (--network->open == 0) {
 		map_remove(&l->networks, slice_make(network->key, network->key_len));
 		free(network);
@@ -82,11 +89,8 @@ visit_serve(struct visit *v)
 	struct listener *l = v->listener;
 	struct receipt *receipt = receipt_new(l->receiver);
 	struct smtp_session session;
-	struct conn *conn = conn_plain(v->fd);
 
-	if (l->trace != NULL)
-		conn_set_trace(conn, l->trace, NULL);
-	smtp_server_run(conn, l->config, &v->peer, receipt, &session);
+	smtp_server_run(conn_plain(v->fd), l->config, &v->peer, receipt, &session);
 	receive_log_session(l->receiver, &session);
 	receipt_free(receipt);
 }
@@ -163,9 +167,18 @@ children_reap(struct listener *l, int64_t deadline)
 static void
 children_stop(struct listener *l)
 {
+	int64_t deadline = clock_deadline(l->drain_ms);
+
 	for (struct visit_child *c = children; c != NULL; c = c->next)
 		child_kill(&c->child, SIGTERM);
-	children_reap(l, clock_deadline(l->drain_ms));
+	while (children != NULL) {
+		struct io_fd fds[2] = { { children->child.wait_fd, IO_READ, 0 },
+			{ signals_fd(), IO_READ, 0 } };
+		/* a second signal, or no time left */
+		if (io_wait_many(fds, 2, deadline, NULL) < 0 || fds[1].revents != 0)
+			break;
+		children_reap(l, clock_ms());
+	}
 	for (struct visit_child *c = children; c != NULL; c = c->next)
 		child_kill(&c->child, SIGKILL);
 	children_reap(l, clock_deadline(1000));
@@ -221,8 +234,8 @@ out_of_descriptors(struct listener *l, int listen_fd, const struct fail *why)
 		int fd = socket_accept(listen_fd, &peer, clock_ms(), NULL);
 		if (fd >= 0)
 			refuse(l, fd);
-		l->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	}
+	l->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	io_sleep(clock_deadline(100), NULL);
 }
 
@@ -290,6 +303,8 @@ int
 listener_run(struct listener *l, struct fail *why)
 {
 	map_init(&l->networks);
+	if (!sched_has_fibers())
+		signals_stop_by_hand();
 	l->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	int ret = accept_loop(l, why);
 	for (size_t i = 0; i < l->n; i++)

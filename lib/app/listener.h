@@ -1,6 +1,7 @@
 #ifndef APP_LISTENER_H
 #define APP_LISTENER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,10 +22,10 @@ struct listener {
 	struct receiver *receiver;
 	unsigned max_connections, max_per_network; /* a network: an IPv4 address or an IPv6 /64 */
 	int64_t drain_ms;
-	conn_trace_fn *trace; /* may be NULL */
 
 	/* private */
 	unsigned open;
+	bool busy; /* more than 80 % of max_connections are open: for smtp_server_config.busy */
 	struct map networks; /* open connections of each */
 	int reserve_fd;      /* given up for a moment when descriptors run out */
 	uint64_t accepted, refused;

@@ -11,6 +11,7 @@
 
 #include "io/io.h"
 #include "io/sched.h"
+#include "io/signals.h"
 
 static int
 compare_ints(const void *a, const void *b)
@@ -147,6 +148,7 @@ child_fork(struct child *c_r, int (*fn)(void *arg), void *arg, const int *keep_f
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	sched_forked();
+	signals_forked();
 	_exit(fn(arg));
 }
 

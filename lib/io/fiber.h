@@ -41,6 +41,7 @@ struct sched {
 	    watching; /* waiting fibers that hold a watcher: 0 with nothing ready is a deadlock */
 	int64_t stop_cap, idle_cap; /* of all fibers; of idle ones */
 	int64_t plain_cap;          /* cap outside of fibers, and without fibers */
+	bool plain_idle;            /* fiber_idle, likewise */
 	void *fake_stack;
 	const void *stack_bottom;
 	size_t stack_size;

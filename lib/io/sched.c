@@ -452,7 +452,11 @@ fiber_idle(bool idle)
 {
 	struct fiber *f = sched.current;
 
-	if (f == NULL || f->daemon)
+	if (f == NULL) {
+		sched.plain_idle = idle;
+		return;
+	}
+	if (f->daemon)
 		return;
 	f->idle = idle;
 	if (idle && sched.idle_cap < f->cap)

@@ -13,6 +13,7 @@
 
 static int pipe_fds[2] = { -1, -1 };
 static volatile sig_atomic_t stop_seen;
+static bool by_hand;
 
 static void
 on_signal(int signo)
@@ -87,6 +88,26 @@ signals_wait(int64_t deadline, struct fail *why)
 		if (io_wait(pipe_fds[0], IO_READ, deadline, why) != 0)
 			return -1;
 	}
+}
+
+void
+signals_stop_by_hand(void)
+{
+	by_hand = true;
+}
+
+bool
+signals_stop_now(bool idle)
+{
+	return stop_seen != 0 && (!by_hand || idle);
+}
+
+void
+signals_forked(void)
+{
+	/* closed already: by now the numbers may be those of other files */
+	pipe_fds[0] = pipe_fds[1] = -1;
+	stop_seen = 0;
 }
 
 int

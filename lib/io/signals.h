@@ -1,6 +1,7 @@
 #ifndef IO_SIGNALS_H
 #define IO_SIGNALS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/fail.h"
@@ -34,6 +35,15 @@ int signals_next(void);
  * signal cancels every wait at once.
  */
 void signals_stop_on(int64_t grace_ms);
+/*
+ * Without fibers, from now on (also in children): a stop cancels only waits between two pieces of work
+ * (fiber_idle); whoever waits for signals_fd or ends the process decides about the rest.
+ */
+void signals_stop_by_hand(void);
+/* Whether a wait outside of fibers has to end now. idle: as fiber_idle said. */
+bool signals_stop_now(bool idle);
+/* After fork in the child: the parent's signals and their pipe are the parent's. */
+void signals_forked(void);
 /* First INT or TERM that was caught, or 0: decides exit status 130 or 143. */
 int signals_stop_seen(void);
 

@@ -88,7 +88,9 @@ socket_listen(const struct addr *at, int backlog, struct addr *bound_r, struct f
 	if (at->sa.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	if (bind(fd, (const struct sockaddr *)&at->sa, at->len) != 0 || listen(fd, backlog) != 0) {
-		fail_errno(why, FAIL_LISTEN, "cannot listen on %s", text);
+		bool denied = errno == EACCES || errno == EPERM;
+		fail_errno(
+		    why, denied ? FAIL_PERMISSION : FAIL_LISTEN, "cannot listen on %s", text);
 		close(fd);
 		return -1;
 	}
@@ -99,6 +101,14 @@ socket_listen(const struct addr *at, int backlog, struct addr *bound_r, struct f
 			*bound_r = *at;
 	}
 	return fd;
+}
+
+bool
+socket_peer(int fd, struct addr *peer_r)
+{
+	peer_r->len = sizeof(peer_r->sa);
+	return getpeername(fd, (struct sockaddr *)&peer_r->sa, &peer_r->len) == 0 &&
+	       (peer_r->sa.ss_family == AF_INET || peer_r->sa.ss_family == AF_INET6);
 }
 
 int

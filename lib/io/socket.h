@@ -15,8 +15,11 @@
 int socket_connect(
     const struct addr *to, const struct addr *source, int64_t deadline, struct fail *why);
 
-/* Bind and listen; *bound_r (may be NULL) is the address with the port that was got. Fails with LISTEN. */
+/* Bind and listen; *bound_r (may be NULL) is the address with the port that was got. Fails with LISTEN, PERMISSION. */
 int socket_listen(const struct addr *at, int backlog, struct addr *bound_r, struct fail *why);
+
+/* The other end of a connected TCP socket; false for anything else. */
+bool socket_peer(int fd, struct addr *peer_r);
 
 /* Accept one connection: descriptor or -1. Fails with TIMEOUT, CANCELLED, OS (errnum EMFILE, ENFILE, ...). */
 int socket_accept(int listen_fd, struct addr *peer_r, int64_t deadline, struct fail *why);

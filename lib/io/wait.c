@@ -54,7 +54,7 @@ wait_blocking(struct io_fd *fds, size_t n, int64_t deadline, struct fail *why)
 	for (;;) {
 		int64_t now = clock_ms(), end = earlier(deadline, fiber_cap());
 		int64_t left = end == DEADLINE_NEVER ? -1 : end - now;
-		if (signals_stop_seen() != 0)
+		if (signals_stop_now(sched.plain_idle))
 			sched_stop(now);
 		if (fiber_cap() <= now)
 			return wait_failed(why);
