@@ -21,6 +21,7 @@ smtp_server_config_init(struct smtp_server_config *config)
 	config->max_recipients = LIMIT_RECIPIENTS;
 	config->max_errors = LIMIT_SERVER_ERRORS;
 	config->command_timeout_ms = 300 * 1000; /* RFC 5321 s4.5.3.2.7 */
+	config->busy_timeout_ms = 10 * 1000;
 	config->handshake_timeout_ms = 30 * 1000;
 	config->lifetime_ms = 20 * 60 * 1000;
 	config->min_rate_bytes = 500;
@@ -55,6 +56,17 @@ serve_write(struct serve *s, const void *data, size_t n)
 		serve_close(s, "connection lost while replying");
 }
 
+static void
+serve_delay(struct serve *s)
+{
+	const struct smtp_server_config *config = s->session.config;
+	const struct smtp_fault *fault =
+	    smtp_fault_find(config->faults, config->faults_n, s->point, SMTP_FAULT_DELAY);
+
+	if (fault != NULL && conn_flush(s->conn, s->deadline, NULL) == 0)
+		io_sleep(serve_deadline(s, fault->delay_ms), NULL);
+}
+
 /* Faults at this point of the session. True when the reply was sent or cut in place of the planned one. */
 static bool
 serve_fault(struct serve *s, const char *reply, size_t n)
@@ -62,9 +74,7 @@ serve_fault(struct serve *s, const char *reply, size_t n)
 	const struct smtp_server_config *config = s->session.config;
 	const struct smtp_fault *fault;
 
-	fault = smtp_fault_find(config->faults, config->faults_n, s->point, SMTP_FAULT_DELAY);
-	if (fault != NULL && conn_flush(s->conn, s->deadline, NULL) == 0)
-		io_sleep(serve_deadline(s, fault->delay_ms), NULL);
+	serve_delay(s);
 	fault = smtp_fault_find(config->faults, config->faults_n, s->point, SMTP_FAULT_CUT);
 	if (fault != NULL) {
 		serve_write(s, reply, fault->bytes < n ? fault->bytes : n);
@@ -120,6 +130,22 @@ serve_reply_fail(struct serve *s, const struct fail *why)
 	serve_reply(s, code, info->enhanced, "%s", why->text);
 }
 
+static bool
+too_many_errors(struct serve *s)
+{
+	if (++s->session.errors < s->session.config->max_errors)
+		return false;
+	serve_goodbye(s, 421, "4.7.0", "Too many errors", "too many errors");
+	return true;
+}
+
+void
+serve_refuse(struct serve *s, const struct fail *why)
+{
+	if (!too_many_errors(s))
+		serve_reply_fail(s, why);
+}
+
 void
 serve_goodbye(struct serve *s, int code, const char *enhanced, const char *text, const char *ended)
 {
@@ -134,9 +160,7 @@ serve_goodbye(struct serve *s, int code, const char *enhanced, const char *text,
 void
 serve_error(struct serve *s, int code, const char *enhanced, const char *text)
 {
-	if (++s->session.errors >= s->session.config->max_errors)
-		serve_goodbye(s, 421, "4.7.0", "Too many errors", "too many errors");
-	else
+	if (!too_many_errors(s))
 		serve_reply(s, code, enhanced, "%s", text);
 }
 
@@ -262,6 +286,7 @@ cmd_starttls(struct serve *s, struct slice args)
 		     NULL)
 		serve_reply(s, 220, "2.0.0", "Ready to start TLS"); /* the fault answers */
 	else {
+		serve_delay(s);
 		if (conn_flush(s->conn, s->deadline, NULL) != 0) {
 			serve_close(s, "connection lost");
 			return;
@@ -277,6 +302,7 @@ cmd_starttls(struct serve *s, struct slice args)
 		session->helo[0] = '\0';
 		session->esmtp = false;
 		session->tls = true;
+		conn_set_trace(s->conn, config->trace, session);
 	}
 }
 
@@ -418,14 +444,26 @@ serve_read_failed(struct serve *s, const struct fail *why)
 	}
 }
 
+/* RFC 2920 s3.2: replies to these alone may go out together, and only while a further command waits. */
+static bool
+may_group(const struct serve *s)
+{
+	return conn_has_line(s->conn) &&
+	       (strcmp(s->point, "MAIL") == 0 || strcmp(s->point, "RCPT") == 0 ||
+		   strcmp(s->point, "RSET") == 0);
+}
+
 static int
 next_command(struct serve *s, struct slice *line_r, struct fail *why)
 {
-	/* RFC 2920 s3.2: replies go out together when no further command waits */
-	if (!conn_has_unread(s->conn) && conn_flush(s->conn, s->deadline, why) != 0)
+	const struct smtp_server_config *config = s->session.config;
+	bool busy = config->busy != NULL && *config->busy &&
+		    config->busy_timeout_ms < config->command_timeout_ms;
+
+	if (!may_group(s) && conn_flush(s->conn, s->deadline, why) != 0)
 		return -1;
 	return conn_read_line(s->conn, LIMIT_COMMAND_LINE_BYTES, true, line_r,
-	    serve_deadline(s, s->session.config->command_timeout_ms), why);
+	    serve_deadline(s, busy ? config->busy_timeout_ms : config->command_timeout_ms), why);
 }
 
 void
@@ -447,6 +485,7 @@ smtp_server_run(struct conn *conn, const struct smtp_server_config *config, cons
 		snprintf(s.session.peer_ip, sizeof(s.session.peer_ip), "stdin");
 	}
 	s.conn = conn;
+	conn_set_trace(conn, config->trace, &s.session);
 	s.interactive = conn_can_detach(conn);
 	s.session.tls = conn_is_tls(conn);
 	s.deadline = clock_deadline(config->lifetime_ms);

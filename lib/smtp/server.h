@@ -48,6 +48,9 @@ struct smtp_server_config {
 	unsigned max_recipients;
 	unsigned max_errors;
 	int64_t command_timeout_ms; /* for a whole command line (RFC 5321 s4.5.3.2.7: 300 s) */
+	/* not NULL and true: the slots are nearly used up, busy_timeout_ms counts (DECISIONS F41) */
+	const bool *busy;
+	int64_t busy_timeout_ms;
 	int64_t handshake_timeout_ms;
 	int64_t
 	    lifetime_ms; /* of a session; message text above min_rate does not count (DECISIONS F41) */
@@ -56,6 +59,7 @@ struct smtp_server_config {
 	const struct smtp_server_ops *ops;
 	const struct smtp_fault *faults;
 	size_t faults_n;
+	conn_trace_fn *trace; /* of the dialogue; ctx: the const struct smtp_session. May be NULL */
 };
 
 /* Sensible limits of limits.h and RFC 5321 in every field; no TLS, no ops. */
@@ -83,7 +87,7 @@ struct smtp_session {
 
 	/* counters of the session */
 	unsigned messages, errors, commands;
-	uint64_t message_bytes; /* of the last message */
+	uint64_t message_bytes; /* of the last message, so far */
 	const char *ended;      /* why the session ended, for the log */
 };
 

@@ -51,9 +51,10 @@ receive_refuse(struct receive *r)
 static void
 receive_text(struct receive *r)
 {
-	const struct smtp_session *session = &r->s->session;
+	struct smtp_session *session = &r->s->session;
 
 	r->bytes += r->text.len;
+	session->message_bytes = r->bytes;
 	if (r->refused)
 		return;
 	if (r->bytes > (uint64_t)session->config->max_message_bytes) {
@@ -113,7 +114,6 @@ receive_end(struct receive *r)
 	const struct smtp_server_config *config = s->session.config;
 	char note[128] = "Ok";
 
-	s->session.message_bytes = r->bytes;
 	memcpy(s->point, ".", 2);
 	/* a fault that replaces the final reply also takes its effect */
 	if (!r->refused &&
@@ -142,6 +142,7 @@ serve_data(struct serve *s)
 	struct receive r;
 	struct fail why;
 
+	s->session.message_bytes = 0;
 	if (ops->begin(s->session.app, &s->session, &why) != 0) {
 		serve_reply_fail(s, &why);
 		serve_transaction_reset(s);

@@ -157,8 +157,8 @@ serve_rcpt(struct serve *s, struct slice args)
 	fail_set(&why, FAIL_INTERNAL, "Nothing is accepted here");
 	if (session->config->ops == NULL ||
 	    session->config->ops->rcpt(session->app, session, &kept, &why) != 0) {
-		session->errors++;
-		serve_reply_fail(s, &why);
+		/* without an end to them, what each leaves in the arena would add up */
+		serve_refuse(s, &why);
 		return;
 	}
 	if (!serve_reply(s, 250, "2.1.5", "Recipient ok"))

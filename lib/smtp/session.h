@@ -28,6 +28,8 @@ void
 serve_goodbye(struct serve *s, int code, const char *enhanced, const char *text, const char *ended);
 /* Close without a word. */
 void serve_close(struct serve *s, const char *ended);
+/* The same for a recipient: counted, 421 after too many. */
+void serve_refuse(struct serve *s, const struct fail *why);
 /* A command that was refused for its form or order: counted, 421 after too many. */
 void serve_error(struct serve *s, int code, const char *enhanced, const char *text);
 /* True when the client has sent more than it may before this point: answered and closed. */

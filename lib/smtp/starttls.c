@@ -3,6 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/socket.h"
+
 #define TLS_RECORD_HANDSHAKE 0x16 /* RFC 8446 s5.1 */
 
 /* Leave the plain stream for ever. Returns the descriptor, or -1 with everything closed. */
@@ -89,9 +91,9 @@ starttls_server(struct conn **conn_inout, struct tls_ctx *ctx, int64_t deadline,
 		*conn_inout = conn_tls(fd, tls);
 		return 0;
 	}
-	/* RFC 3207 s4.1: nothing more is said in clear */
+	/* RFC 3207 s4.1: nothing more is said in clear; but the alert that was sent has to arrive */
 	tls_free(tls);
-	close(fd);
+	socket_close_lingering(fd);
 	return -1;
 closed:
 	conn_close(*conn_inout);
