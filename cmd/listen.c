@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -112,11 +113,20 @@ same_file(int a, int b)
 	       x.st_ino == y.st_ino;
 }
 
+/* The dialogue, line by line: sessions mix, so each line says whose it is. */
 static void
 trace(void *ctx, bool sent, struct slice data)
 {
-	(void)ctx;
-	log_debug("%s %.*s", sent ? "S:" : "C:", (int)data.n, data.n == 0 ? "" : data.p);
+	const struct smtp_session *session = ctx;
+
+	while (data.n > 0) {
+		struct slice line = slice_sub(data, 0, slice_find(data, '\n'));
+		data = slice_sub(data, line.n + 1, data.n);
+		if (line.n > 0 && line.p[line.n - 1] == '\r')
+			line.n--;
+		log_debug("%s: %s: %.*s", session->peer_ip, sent ? "S" : "C", (int)line.n,
+		    line.n == 0 ? "" : line.p);
+	}
 }
 
 static void
@@ -168,25 +178,39 @@ set_up_faults(const struct listen_options *options, struct arena *arena,
 	return 0;
 }
 
-/* Open the sockets and say where: the only line on stdout. */
+/* Open one socket. */
+static int
+open_socket(const struct listen_options *options, const char *operand, struct listener *l,
+    struct addr *bound_r, struct fail *why)
+{
+	struct addr at;
+
+	if (addr_parse(slice_str(operand), -1, &at, why) != 0)
+		return -1;
+	/* DECISIONS F43: a receiver that misbehaves on purpose is for this machine */
+	if (options->faults.n > 0 && !options->fault_anywhere && !addr_is_loopback(&at))
+		return fail_set(why, FAIL_USAGE,
+		    "--fault listens on loopback only, unless --fault-anywhere is given");
+	int fd = socket_listen(&at, 4096, bound_r, why);
+	if (fd < 0)
+		return -1;
+	l->fds[l->n++] = fd;
+	return 0;
+}
+
+/* Open the sockets, all or none, and say where: the only lines on stdout. */
 static int
 open_sockets(const struct listen_options *options, const struct strs *operands, struct listener *l,
     struct fail *why)
 {
+	struct addr bound[LISTENER_ADDRESSES];
+	char text[ADDR_TEXT_BYTES];
+
+	for (size_t i = 0; i < operands->n; i++)
+		if (open_socket(options, operands->v[i], l, &bound[i], why) != 0)
+			return -1;
 	for (size_t i = 0; i < operands->n; i++) {
-		struct addr at, bound;
-		char text[ADDR_TEXT_BYTES];
-		if (addr_parse(slice_str(operands->v[i]), -1, &at, why) != 0)
-			return -1;
-		/* DECISIONS F43: a receiver that misbehaves on purpose is for this machine */
-		if (options->faults.n > 0 && !options->fault_anywhere && !addr_is_loopback(&at))
-			return fail_set(why, FAIL_USAGE,
-			    "--fault listens on loopback only, unless --fault-anywhere is given");
-		l->fds[i] = socket_listen(&at, 4096, &bound, why);
-		if (l->fds[i] < 0)
-			return -1;
-		l->n = i + 1;
-		addr_str(&bound, text);
+		addr_str(&bound[i], text);
 		printf("listening on %s\n", text);
 	}
 	fflush(stdout);
@@ -222,9 +246,9 @@ serve_stdio(struct job *job)
 	if (one_socket)
 		close(out);
 	struct conn *conn = one_socket ? conn_plain(in) : conn_plain_pair(in, out);
-	if (job->listener.trace != NULL)
-		conn_set_trace(conn, job->listener.trace, NULL);
-	smtp_server_run(conn, &job->config, NULL, receipt, &session);
+	struct addr peer;
+	smtp_server_run(conn, &job->config, one_socket && socket_peer(in, &peer) ? &peer : NULL,
+	    receipt, &session);
 	receive_log_session(&job->receiver, &session);
 	receipt_free(receipt);
 	fcntl(STDIN_FILENO, F_SETFL, flags_in);
@@ -249,6 +273,20 @@ job_main(void *arg)
 	job->ret = listener_run(&job->listener, &job->why);
 }
 
+/* It goes into replies and Received fields as it is. */
+static int
+check_hostname(const char *name, struct fail *why)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789-._:[]";
+
+	if (name[0] == '\0' || strlen(name) > LIMIT_DOMAIN_BYTES ||
+	    name[strspn(name, allowed)] != '\0')
+		return fail_set(
+		    why, FAIL_USAGE, "--hostname: '%s' is neither host name nor literal", name);
+	return 0;
+}
+
 static const char *
 own_name(struct arena *arena)
 {
@@ -271,6 +309,8 @@ set_up(const struct listen_options *options, const struct strs *operands, struct
 	config->max_recipients = (unsigned)options->max_recipients;
 	config->command_timeout_ms = options->timeout_ms;
 	receiver_init(&job->receiver, config->hostname);
+	if (check_hostname(config->hostname, &job->why) != 0)
+		return -1;
 	set_up_log(options, &job->receiver);
 	for (size_t i = 0; i < options->accept.n; i++)
 		if (receiver_accept(&job->receiver, options->accept.v[i], &job->why) != 0)
@@ -290,7 +330,8 @@ set_up(const struct listen_options *options, const struct strs *operands, struct
 	if (job->listener.max_connections + 64 > descriptors)
 		job->listener.max_connections = descriptors > 128 ? descriptors - 64 : 64;
 	job->listener.max_per_network = (unsigned)options->max_connections_per_address;
-	job->listener.trace = options->verbose > 1 ? trace : NULL;
+	config->trace = options->verbose > 1 ? trace : NULL;
+	config->busy = &job->listener.busy;
 	return options->stdio ? 0 : open_sockets(options, operands, &job->listener, &job->why);
 }
 
@@ -299,7 +340,6 @@ listen_run(const void *arg, const struct strs *operands)
 {
 	const struct listen_options *options = arg;
 	struct arena arena;
-	struct job *job = mem_alloc(sizeof(*job));
 	int status = EX_OK;
 
 	if (options->stdio ? operands->n != 0
@@ -307,6 +347,7 @@ listen_run(const void *arg, const struct strs *operands)
 		return command_usage_error(&cmd_listen, options->stdio
 							    ? "--stdio takes no ADDRESS:PORT"
 							    : "expected 1 to 4 ADDRESS:PORT");
+	struct job *job = mem_alloc(sizeof(*job));
 	arena_init(&arena);
 	job->stdio = options->stdio;
 	tls_init();

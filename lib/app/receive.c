@@ -25,6 +25,7 @@ struct hops {
 
 struct receipt {
 	struct receiver *receiver;
+	const struct smtp_session *session; /* while a message is received */
 	char id[QUEUE_ID_BYTES];
 	struct hops hops;
 	struct maildir_file *files; /* one copy per recipient */
@@ -126,6 +127,103 @@ receive_rcpt(
 		return 0;
 	return fail_set(why, FAIL_NXDOMAIN, "No mail for <%.*s@%.*s> here", (int)path->local.n,
 	    path->local.p, (int)path->domain.n, path->domain.p);
+}
+
+/* --- log ------------------------------------------------------------------------------------------ */
+
+static void
+json_path(struct json *j, const struct smtp_path *path)
+{
+	struct buf text;
+
+	buf_init(&text, LIMIT_PATH_BYTES * 2);
+	buf_append(&text, path->local.p, path->local.n);
+	if (path->domain.n > 0) {
+		buf_putc(&text, '@');
+		buf_append(&text, path->domain.p, path->domain.n);
+	}
+	json_put_slice(j, slice_make(buf_str(&text), text.len));
+	buf_free(&text);
+}
+
+static void
+json_member_str(struct json *j, const char *key, const char *value)
+{
+	json_key(j, slice_str(key));
+	json_put_str(j, value[0] == '\0' ? NULL : value);
+}
+
+static void
+json_session(struct json *j, const char *event, const struct smtp_session *s)
+{
+	json_object_begin(j);
+	json_member_str(j, "event", event);
+	json_key(j, slice_str("time"));
+	json_put_time(j, clock_wall());
+	json_member_str(j, "peer", s->peer_ip);
+	json_member_str(j, "helo", s->helo);
+	json_member_str(j, "tls_version", s->tls_version);
+	json_member_str(j, "tls_cipher", s->tls_cipher);
+	json_member_str(j, "tls_group", s->tls_group);
+}
+
+static void
+log_message(const struct receipt *receipt, const struct smtp_session *s, const char *outcome)
+{
+	struct buf line;
+	struct json j;
+
+	/* one byte may become six (json_text) */
+	buf_init(&line, 8192 + (s->recipients_n + 1) * (LIMIT_PATH_BYTES * 6 + 4));
+	if (receipt->receiver->log_json) {
+		json_init(&j, &line);
+		json_session(&j, "message", s);
+		json_member_str(&j, "id", receipt->id);
+		json_key(&j, slice_str("from"));
+		json_path(&j, &s->sender);
+		json_key(&j, slice_str("to"));
+		json_array_begin(&j);
+		for (size_t i = 0; i < s->recipients_n; i++)
+			json_path(&j, &s->recipients[i]);
+		json_array_end(&j);
+		json_key(&j, slice_str("bytes"));
+		json_put_int(&j, (int64_t)s->message_bytes);
+		json_member_str(&j, "outcome", outcome);
+		json_object_end(&j);
+		log_record(buf_str(&line));
+	} else {
+		log_info("%s: message %s from <%.*s%s%.*s> for %zu, %llu bytes, %s%s%s: %s",
+		    s->peer_ip, receipt->id, (int)s->sender.local.n,
+		    s->sender.local.n == 0 ? "" : s->sender.local.p,
+		    s->sender.domain.n == 0 ? "" : "@", (int)s->sender.domain.n,
+		    s->sender.domain.n == 0 ? "" : s->sender.domain.p, s->recipients_n,
+		    (unsigned long long)s->message_bytes, s->tls ? s->tls_version : "in clear",
+		    s->tls ? " " : "", s->tls ? s->tls_cipher : "", outcome);
+	}
+	buf_free(&line);
+}
+
+void
+receive_log_session(const struct receiver *r, const struct smtp_session *s)
+{
+	struct buf line;
+	struct json j;
+
+	if (!r->log_json) {
+		log_debug("%s: session of %s ended: %s, %u messages, %u commands, %s", s->peer_ip,
+		    s->helo[0] == '\0' ? "nobody" : s->helo, s->ended == NULL ? "" : s->ended,
+		    s->messages, s->commands, s->tls ? s->tls_version : "in clear");
+		return;
+	}
+	buf_init(&line, 8192);
+	json_init(&j, &line);
+	json_session(&j, "session", s);
+	json_key(&j, slice_str("messages"));
+	json_put_int(&j, s->messages);
+	json_member_str(&j, "ended", s->ended == NULL ? "" : s->ended);
+	json_object_end(&j);
+	log_record(buf_str(&line));
+	buf_free(&line);
 }
 
 /* --- a message ------------------------------------------------------------------------------------ */
@@ -235,15 +333,17 @@ receive_begin(void *app, const struct smtp_session *session, struct fail *why)
 		random = (uint32_t)clock_ms();
 	queue_id_make(receipt->id, clock_wall_us(), random);
 	hops_init(&receipt->hops);
-	return receipt->receiver->delivery == RECEIVE_MAILDIR ? open_copies(receipt, session, why)
-							      : 0;
+	receipt->session = session;
+	if (receipt->receiver->delivery == RECEIVE_DISCARD ||
+	    open_copies(receipt, session, why) == 0)
+		return 0;
+	log_message(receipt, session, why->text);
+	return -1;
 }
 
 static int
-receive_text(void *app, struct slice text, struct fail *why)
+store_text(struct receipt *receipt, struct slice text, struct fail *why)
 {
-	struct receipt *receipt = app;
-
 	hops_feed(&receipt->hops, text);
 	if (receipt->hops.count > LIMIT_HOPS)
 		return fail_set(why, FAIL_CONNECT_SELF, "More than %d hops: mail loop", LIMIT_HOPS);
@@ -253,100 +353,15 @@ receive_text(void *app, struct slice text, struct fail *why)
 	return 0;
 }
 
-/* --- log ------------------------------------------------------------------------------------------ */
-
-static void
-json_path(struct json *j, const struct smtp_path *path)
+static int
+receive_text(void *app, struct slice text, struct fail *why)
 {
-	struct buf text;
+	struct receipt *receipt = app;
 
-	buf_init(&text, LIMIT_PATH_BYTES * 2);
-	buf_append(&text, path->local.p, path->local.n);
-	if (path->domain.n > 0) {
-		buf_putc(&text, '@');
-		buf_append(&text, path->domain.p, path->domain.n);
-	}
-	json_put_slice(j, slice_make(buf_str(&text), text.len));
-	buf_free(&text);
-}
-
-static void
-json_member_str(struct json *j, const char *key, const char *value)
-{
-	json_key(j, slice_str(key));
-	json_put_str(j, value[0] == '\0' ? NULL : value);
-}
-
-static void
-json_session(struct json *j, const char *event, const struct smtp_session *s)
-{
-	json_object_begin(j);
-	json_member_str(j, "event", event);
-	json_key(j, slice_str("time"));
-	json_put_time(j, clock_wall());
-	json_member_str(j, "peer", s->peer_ip);
-	json_member_str(j, "helo", s->helo);
-	json_member_str(j, "tls_version", s->tls_version);
-	json_member_str(j, "tls_cipher", s->tls_cipher);
-	json_member_str(j, "tls_group", s->tls_group);
-}
-
-static void
-log_message(const struct receipt *receipt, const struct smtp_session *s, const char *outcome)
-{
-	struct buf line;
-	struct json j;
-
-	buf_init(&line, 64 * 1024);
-	if (receipt->receiver->log_json) {
-		json_init(&j, &line);
-		json_session(&j, "message", s);
-		json_member_str(&j, "id", receipt->id);
-		json_key(&j, slice_str("from"));
-		json_path(&j, &s->sender);
-		json_key(&j, slice_str("to"));
-		json_array_begin(&j);
-		for (size_t i = 0; i < s->recipients_n; i++)
-			json_path(&j, &s->recipients[i]);
-		json_array_end(&j);
-		json_key(&j, slice_str("bytes"));
-		json_put_int(&j, (int64_t)s->message_bytes);
-		json_member_str(&j, "outcome", outcome);
-		json_object_end(&j);
-		log_record(buf_str(&line));
-	} else {
-		log_info("%s: message %s from <%.*s%s%.*s> for %zu, %llu bytes, %s%s%s: %s",
-		    s->peer_ip, receipt->id, (int)s->sender.local.n,
-		    s->sender.local.n == 0 ? "" : s->sender.local.p,
-		    s->sender.domain.n == 0 ? "" : "@", (int)s->sender.domain.n,
-		    s->sender.domain.n == 0 ? "" : s->sender.domain.p, s->recipients_n,
-		    (unsigned long long)s->message_bytes, s->tls ? s->tls_version : "in clear",
-		    s->tls ? " " : "", s->tls ? s->tls_cipher : "", outcome);
-	}
-	buf_free(&line);
-}
-
-void
-receive_log_session(const struct receiver *r, const struct smtp_session *s)
-{
-	struct buf line;
-	struct json j;
-
-	if (!r->log_json) {
-		log_debug("%s: session of %s ended: %s, %u messages, %u commands, %s", s->peer_ip,
-		    s->helo[0] == '\0' ? "nobody" : s->helo, s->ended == NULL ? "" : s->ended,
-		    s->messages, s->commands, s->tls ? s->tls_version : "in clear");
-		return;
-	}
-	buf_init(&line, 8192);
-	json_init(&j, &line);
-	json_session(&j, "session", s);
-	json_key(&j, slice_str("messages"));
-	json_put_int(&j, s->messages);
-	json_member_str(&j, "ended", s->ended == NULL ? "" : s->ended);
-	json_object_end(&j);
-	log_record(buf_str(&line));
-	buf_free(&line);
+	if (store_text(receipt, text, why) == 0)
+		return 0;
+	log_message(receipt, receipt->session, why->text);
+	return -1;
 }
 
 static int
@@ -360,7 +375,8 @@ receive_end(
 		ret = maildir_commit(
 		    receipt->file_ptrs, receipt->files_n, receipt->receiver->commit, deadline, why);
 	files_free(receipt);
-	log_message(receipt, session, ret == 0 ? "stored" : why->text);
+	bool discarded = receipt->receiver->delivery == RECEIVE_DISCARD;
+	log_message(receipt, session, ret != 0 ? why->text : discarded ? "discarded" : "stored");
 	if (ret != 0)
 		return -1;
 	receipt->receiver->messages++;
