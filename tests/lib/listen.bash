@@ -1,0 +1,62 @@
+# shellcheck shell=bash
+# Receivers under test, and a dialogue with one, line by line.
+#
+#   listen_start mx --accept ok.test --deliver discard --self-signed 192.0.2.40:0
+#   at=$(listen_at mx)                 # 192.0.2.40:43121; "listen_at mx 2": of its second address
+#   dial "$at"; hear 220               # a connection of this test, the reply must have that code
+#   say "EHLO client.box.test"; hear 250
+#   hear closed
+#   listen_said mx '"event":"message"' # waits until its log has such a line
+
+listen_start() {
+    local name=$1
+    shift
+    peer_start "$name" '^listening on ' "$MXTLS" listen "$@"
+}
+
+listen_at() {
+    sed -n 's/^listening on //p' "$(peer_log "$1")" | sed -n "${2:-1}p"
+}
+
+listen_said() {
+    peer_wait_line "$1" "$2"
+}
+
+# A connection in DIALLED, kept open until `hang_up` or the end of the test. Without fibers a server
+# has it in a child, and the next dial does not close the one before: keep the number to go back.
+dial() {
+    exec {DIALLED}<> "/dev/tcp/${1%:*}/${1##*:}"
+}
+
+hang_up() {
+    exec {DIALLED}>&-
+}
+
+say() {
+    printf '%s\r\n' "$1" >&"$DIALLED"
+}
+
+# hear CODE: one complete reply, its last line in HEARD; hear closed: the end of the connection.
+hear() {
+    local line
+    while IFS= read -r -t 20 -u "$DIALLED" line; do
+        HEARD=${line%$'\r'}
+        if [ "${HEARD:3:1}" = - ]; then continue; fi
+        [[ $HEARD == "$1"* ]] || assert_fail "wanted a reply $1" "$HEARD"
+        return
+    done
+    [ "$1" = closed ] || assert_fail "wanted a reply $1" "the end"
+}
+
+# new_mail MAILDIR [COUNT]: how many; with COUNT sets MAIL to the only or newest one, when there are that many
+new_mail() {
+    local -a files=("$1"/new/*)
+    [ -e "${files[0]}" ] || files=()
+    if [ $# -eq 1 ]; then
+        echo ${#files[@]}
+        return
+    fi
+    same "${#files[@]}" "$2"
+    MAIL=${files[*]:(-1)}
+    export MAIL
+}
