@@ -145,6 +145,12 @@ lint:
 format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
+# CPU, memory and rates as ratios to peers in the same run; the report is in $(B)/bench/report.txt.
+# QUICK=1 for a look, PARTS="listen probe" for some of it.
+.PHONY: bench
+bench: $(B)/mxtls $(filter $(B)/tests/bench/%,$(PROGRAM_BIN))
+	@tests/bench/run $(B) $(if $(QUICK),--quick) $(PARTS)
+
 .PHONY: deps
 deps:
 	@tests/deps
