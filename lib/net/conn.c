@@ -89,13 +89,15 @@ conn_close_lingering(struct conn *conn, int64_t deadline)
 	conn_flush(conn, deadline, NULL);
 	if (conn->tls != NULL)
 		tls_close_notify(conn->tls);
-	if (conn->out_fd != conn->in_fd) {
-		close(conn->out_fd);
-		close(conn->in_fd);
-	} else {
-		socket_close_lingering(conn->in_fd);
-	}
+	int in_fd = conn->in_fd, out_fd = conn->out_fd;
+	/* a slow peer keeps the socket only, not the session and its buffers */
 	conn_free(conn);
+	if (out_fd != in_fd) {
+		close(out_fd);
+		close(in_fd);
+	} else {
+		socket_close_lingering(in_fd);
+	}
 }
 
 bool
