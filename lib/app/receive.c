@@ -137,11 +137,7 @@ json_path(struct json *j, const struct smtp_path *path)
 	struct buf text;
 
 	buf_init(&text, LIMIT_PATH_BYTES * 2);
-	buf_append(&text, path->local.p, path->local.n);
-	if (path->domain.n > 0) {
-		buf_putc(&text, '@');
-		buf_append(&text, path->domain.p, path->domain.n);
-	}
+	smtp_path_append(path, &text);
 	json_put_slice(j, slice_make(buf_str(&text), text.len));
 	buf_free(&text);
 }
@@ -260,20 +256,10 @@ static void
 copy_head(const struct receipt *receipt, const struct smtp_session *session,
     const struct smtp_path *to, struct buf *out)
 {
-	const struct smtp_path *from = &session->sender;
-
 	buf_puts(out, "Return-Path: <");
-	buf_append(out, from->local.p, from->local.n);
-	if (!from->null && from->domain.n > 0) {
-		buf_putc(out, '@');
-		buf_append(out, from->domain.p, from->domain.n);
-	}
+	smtp_path_append(&session->sender, out);
 	buf_puts(out, ">\r\nDelivered-To: ");
-	buf_append(out, to->local.p, to->local.n);
-	if (to->domain.n > 0) {
-		buf_putc(out, '@');
-		buf_append(out, to->domain.p, to->domain.n);
-	}
+	smtp_path_append(to, out);
 	buf_puts(out, "\r\n");
 	received_field(session, receipt->receiver->hostname, receipt->id,
 	    session->recipients_n == 1 ? to : NULL, clock_wall(), out);

@@ -29,11 +29,7 @@ received_field(const struct smtp_session *s, const char *hostname, const char *i
 	buf_printf(out, "\r\n\tby %s with %s id %s", hostname, with_protocol(s), id);
 	if (recipient != NULL) {
 		buf_puts(out, "\r\n\tfor <");
-		buf_append(out, recipient->local.p, recipient->local.n);
-		if (recipient->domain.n > 0) {
-			buf_putc(out, '@');
-			buf_append(out, recipient->domain.p, recipient->domain.n);
-		}
+		smtp_path_append(recipient, out);
 		buf_putc(out, '>');
 	}
 	/* RFC 5321 s4.4: additional registered clauses follow for; RFC 8314 s4.3: tls, then group */

@@ -182,6 +182,17 @@ smtp_mailbox_parse(struct slice text, struct smtp_path *path_r, struct fail *why
 	return check_domain(path_r->domain, domain_utf8, why);
 }
 
+int
+smtp_path_append(const struct smtp_path *path, struct buf *out)
+{
+	buf_append(out, path->local.p, path->local.n);
+	if (path->domain.n > 0) {
+		buf_putc(out, '@');
+		buf_append(out, path->domain.p, path->domain.n);
+	}
+	return out->full ? -1 : 0;
+}
+
 /* Where '>' ends a path that begins at s: one in a quoted local part does not. s.n when nowhere. */
 static size_t
 path_end(struct slice s)

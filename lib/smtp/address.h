@@ -46,6 +46,12 @@ int smtp_path_parse(struct slice text, bool allow_null, bool allow_bare_postmast
 int smtp_mailbox_parse(struct slice text, struct smtp_path *path_r, struct fail *why);
 
 /*
+ * Append a path as it was written, without brackets: local@domain, the local part alone without a domain, nothing for
+ * the null path. Returns 0, or -1 when out is full.
+ */
+int smtp_path_append(const struct smtp_path *path, struct buf *out);
+
+/*
  * Append a local part as it must be written (s4.1.2: unquoted if it is a Dot-string, else quoted
  * with as few backslashes as possible). local is the meaning, without quotes: a b becomes "a b".
  * Returns 0, or -1 when it holds a byte that no local part can carry (control bytes, not UTF-8) or
