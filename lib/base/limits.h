@@ -34,6 +34,7 @@
 #define LIMIT_CHAIN_CERTS 32           /* certificates of a chain kept as facts; real ones have 5 */
 #define LIMIT_SANS 200                 /* names kept of one certificate */
 #define LIMIT_CERT_TEXT_BYTES 1024     /* one name or distinguished name of a certificate */
+#define LIMIT_DANE_VERIFICATIONS 16    /* chains built for the TLSA records of one server */
 #define LIMIT_VERIFY_ERRORS 32         /* errors kept of one verification */
 #define LIMIT_TLS_TURN_BYTES 65536     /* read in one turn before other fibers get theirs */
 #define LIMIT_TLS_POST_HANDSHAKE 256   /* tickets and the like after the handshake; real: 2 */
@@ -54,8 +55,9 @@
 #define LIMIT_DNS_NEGATIVE_TTL_S 3600 /* RFC 2308 s5: one to three hours */
 #define LIMIT_DNS_FAILURE_TTL_S 5     /* SERVFAIL, no answer (RFC 9520 s3.2: at least 1 s) */
 #define LIMIT_RESOLV_CONF_BYTES 65536
-#define LIMIT_MX_HOSTS 50     /* MX hosts looked at for one domain */
-#define LIMIT_MX_ADDRESSES 20 /* addresses looked at for one MX host */
+#define LIMIT_TLSA_RECORDS 100 /* of one host looked at; real: at most 10 */
+#define LIMIT_MX_HOSTS 50      /* MX hosts looked at for one domain */
+#define LIMIT_MX_ADDRESSES 20  /* addresses looked at for one MX host */
 
 /* Messages read from stdin. */
 #define LIMIT_HEADER_BYTES (1024 * 1024)        /* whole header section of a submitted message */

@@ -203,6 +203,29 @@ text_hex(const unsigned char *data, size_t n, char *out)
 	out[2 * n] = '\0';
 }
 
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = text_lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool
+text_unhex(struct slice hex, unsigned char *out)
+{
+	if (hex.n % 2 != 0)
+		return false;
+	for (size_t i = 0; i < hex.n / 2; i++) {
+		int high = hex_digit(hex.p[2 * i]), low = hex_digit(hex.p[2 * i + 1]);
+		if (high < 0 || low < 0)
+			return false;
+		out[i] = (unsigned char)(high << 4 | low);
+	}
+	return true;
+}
+
 /* Optimal string alignment distance over the first 31 characters. */
 static unsigned
 distance(const char *a, const char *b)

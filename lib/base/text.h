@@ -42,6 +42,8 @@ bool text_size(struct slice s, int64_t *bytes_r);
 
 /* Lower-case hex of n bytes into out (2n + 1 bytes). */
 void text_hex(const unsigned char *data, size_t n, char *out);
+/* The way back, either case: hex.n / 2 bytes into out; false when it is not hex of whole bytes. */
+bool text_unhex(struct slice hex, unsigned char *out);
 
 /*
  * The candidate nearest to word by edit distance (insert, delete, replace, swap), or NULL when

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "policy/dane.h"
 #include "policy/decide.h"
 
 /* While one target is summarised. */
@@ -14,6 +15,8 @@ struct summing {
 	enum verdict best;            /* highest rung so far, of all hosts */
 	int64_t completed;            /* addresses that completed STARTTLS */
 	size_t unresolved, failed;    /* MX hosts without address, and whose lookup failed */
+	/* measured addresses where a sender that enforces DANE delivers, and where it does not */
+	size_t enforced_good, enforced_bad;
 };
 
 /* Rungs stand in their enum from best to worst. */
@@ -107,6 +110,24 @@ key_type_phrase(enum key_type offer)
 	return offer == KEY_RSA ? " (RSA)" : offer == KEY_ECDSA ? " (ECDSA)" : "";
 }
 
+/* "certificate (RSA) phrase: detail" */
+static void
+certificate_reason(struct summing *s, const struct exchange_facts *mx,
+    const struct host_facts *host, const struct tls_facts *tls, const char *phrase,
+    const char *detail)
+{
+	const char *key = key_type_phrase(tls->offer);
+
+	host_reason(s, mx, host, arena_printf(s->arena, "certificate%s %s", key, phrase), detail);
+}
+
+/* True when DANE proves the identity, and the MX records are secure (DECISIONS B12). */
+static bool
+dane_proves(const struct exchange_facts *mx, const struct tls_facts *tls)
+{
+	return tls->dane == DANE_VALID && mx->tlsa.status == TLSA_USABLE;
+}
+
 /* The rung of one complete handshake; says why when it is not pkix. */
 static enum verdict
 handshake_rung(struct summing *s, const struct exchange_facts *mx, const struct host_facts *host,
@@ -115,6 +136,14 @@ handshake_rung(struct summing *s, const struct exchange_facts *mx, const struct 
 	const struct verify_facts *verify = &tls->verify;
 	const char *phrase = NULL, *detail = NULL;
 
+	if (dane_proves(mx, tls)) {
+		if (verify->expired == TRI_YES) /* DECISIONS 19: a note */
+			certificate_reason(s, mx, host, tls,
+			    "is not valid at this time, which DANE-EE does not look at", NULL);
+		return VERDICT_DANE;
+	}
+	if (tls->dane == DANE_MISMATCH)
+		certificate_reason(s, mx, host, tls, "matches no TLSA record", NULL);
 	switch (decide_certificate(verify, RULE_MATCH_HOSTNAME)) {
 	case FAIL_NONE:
 		return VERDICT_PKIX;
@@ -129,9 +158,7 @@ handshake_rung(struct summing *s, const struct exchange_facts *mx, const struct 
 		detail = verify->error;
 		break;
 	}
-	host_reason(s, mx, host,
-	    arena_printf(s->arena, "certificate%s %s", key_type_phrase(tls->offer), phrase),
-	    detail);
+	certificate_reason(s, mx, host, tls, phrase, detail);
 	return VERDICT_ENCRYPTED;
 }
 
@@ -186,10 +213,60 @@ count_rung(struct summing *s, const struct exchange_facts *mx, enum verdict rung
 		s->backup = lower(s->backup, rung);
 }
 
+/* What a sender that enforces DANE does with a measured address (RFC 7672 s2.2). */
+static void
+count_enforced(struct summing *s, const struct exchange_facts *mx, const struct host_facts *host,
+    enum verdict rung)
+{
+	bool good = false, bad = false;
+
+	if (mx->tlsa.status == TLSA_BOGUS || mx->tlsa.status == TLSA_ERROR)
+		return; /* the whole host, see sum_tlsa */
+	if (!dane_needs_tls(mx->tlsa.status)) {
+		good = rung != VERDICT_UNKNOWN;
+	} else if (rung == VERDICT_PLAINTEXT) {
+		bad = true;
+	} else if (!dane_is_enforced(mx->tlsa.status)) {
+		good = rung != VERDICT_UNKNOWN;
+	} else {
+		/* which key a sender gets to see depends on the sender */
+		for (size_t i = 0; i < host->tls_n; i++) {
+			good |= host->tls[i].dane == DANE_VALID;
+			bad |= host->tls[i].dane == DANE_MISMATCH;
+		}
+	}
+	s->enforced_good += good;
+	s->enforced_bad += bad;
+}
+
+/*
+ * In the words of RFC 8460 s4.3. Where DANE applies, it decides about the certificate: PKIX neither
+ * excuses a mismatch nor spoils a match (RFC 7672 s3.1).
+ */
+static const char *
+result_type(const struct exchange_facts *mx, const struct host_facts *host)
+{
+	const char *type = host_result_type(host);
+	bool mismatch = false, valid = false;
+
+	/* what comes before the certificate stands */
+	if (type != NULL && strncmp(type, "certificate-", 12) != 0)
+		return type;
+	for (size_t i = 0; i < host->tls_n; i++) {
+		mismatch |= host->tls[i].dane == DANE_MISMATCH;
+		valid |= host->tls[i].dane == DANE_VALID;
+	}
+	if (mx->tlsa.status == TLSA_BOGUS)
+		return fail_info(FAIL_DNS_BOGUS)->result_type;
+	if (mismatch)
+		return fail_info(FAIL_TLSA_INVALID)->result_type;
+	return valid ? NULL : type;
+}
+
 static void
 sum_host(struct summing *s, const struct exchange_facts *mx, struct host_facts *host)
 {
-	const char *plain = plaintext_reason(host), *type = host_result_type(host);
+	const char *plain = plaintext_reason(host), *type = result_type(mx, host);
 	enum verdict rung = VERDICT_UNKNOWN;
 
 	s->summary->hosts++;
@@ -212,6 +289,38 @@ sum_host(struct summing *s, const struct exchange_facts *mx, struct host_facts *
 		    host->starttls_state == STARTTLS_REFUSED ? host->starttls_reply : host->error);
 	}
 	count_rung(s, mx, rung);
+	count_enforced(s, mx, host, rung);
+}
+
+/* What the TLSA lookup says about the whole host. */
+static void
+sum_tlsa(struct summing *s, const struct exchange_facts *mx, const char *name)
+{
+	const char *text = NULL;
+
+	switch (mx->tlsa.status) {
+	case TLSA_BOGUS:
+		s->enforced_bad++;
+		text = "TLSA: senders that use DANE avoid this host";
+		break;
+	case TLSA_ERROR:
+		text = "TLSA: senders that use DANE avoid this host for now";
+		break;
+	case TLSA_UNUSABLE:
+		text = "TLSA proves nothing";
+		break;
+	case TLSA_INSECURE_MX:
+		text = "TLSA does not count as DANE";
+		break;
+	case TLSA_NOT_CHECKED:
+	case TLSA_NONE:
+	case TLSA_INSECURE:
+	case TLSA_USABLE:
+		return;
+	}
+	reason(
+	    s, arena_printf(s->arena, "%s: %s: %s", name, text,
+		   mx->tlsa.reason == NULL ? tlsa_status_str(mx->tlsa.status) : mx->tlsa.reason));
 }
 
 static void
@@ -221,6 +330,7 @@ sum_exchange(struct summing *s, struct exchange_facts *mx)
 
 	if (mx->finding != NULL)
 		reason(s, arena_printf(s->arena, "%s: %s", name, mx->finding));
+	sum_tlsa(s, mx, name);
 	for (size_t i = 0; i < mx->hosts_n; i++)
 		sum_host(s, mx, &mx->hosts[i]);
 	if (mx->hosts_n > 0)
@@ -243,7 +353,10 @@ sum_exchange(struct summing *s, struct exchange_facts *mx)
 	case DNS_TIMEOUT:
 	case DNS_MALFORMED:
 		s->failed++;
-		reason(s, arena_printf(s->arena, "%s: address lookup failed (%s)", name,
+		/* once, whether or not the TLSA records were to be looked up */
+		s->enforced_bad += mx->dnssec == DNSSEC_BOGUS && mx->tlsa.status != TLSA_BOGUS;
+		reason(s, arena_printf(s->arena, "%s: address lookup failed (%s%s)", name,
+			      mx->dnssec == DNSSEC_BOGUS ? "DNSSEC bogus, " : "",
 			      dns_status_str(mx->dns_status)));
 		break;
 	}
@@ -267,6 +380,8 @@ decided_by_dns(struct summing *s)
 		reason(s, "the domain has neither an MX record nor an address");
 		return true;
 	case MX_DNS_ERROR:
+		if (s->facts->dns.dnssec == DNSSEC_BOGUS) /* DECISIONS 15 */
+			s->summary->verdict = VERDICT_BROKEN;
 		reason(s,
 		    s->facts->dns.error == NULL
 			? "the MX lookup failed"
@@ -293,6 +408,15 @@ how_many(int64_t n, int64_t of)
 	if (of == 0)
 		return QUANTITY_UNKNOWN;
 	return n == of ? QUANTITY_ALL : n == 0 ? QUANTITY_NONE : QUANTITY_SOME;
+}
+
+/* DECISIONS 15: what the domain publishes makes senders that enforce it fail. */
+static enum verdict
+decided_by_enforcing(const struct summing *s)
+{
+	if (s->enforced_bad == 0)
+		return VERDICT_UNKNOWN;
+	return s->enforced_good == 0 ? VERDICT_BROKEN : VERDICT_BROKEN_SOME;
 }
 
 static enum verdict
@@ -326,7 +450,7 @@ verdict_summarize(struct target_facts *facts, struct arena *arena, int64_t now)
 		sum_exchange(&s, &facts->exchanges[i]);
 	s.summary->starttls = how_many(s.completed, s.summary->measured);
 	s.summary->mixed = lower(s.primary, s.backup) != s.best;
-	s.summary->verdict = decided_by_hosts(&s);
+	s.summary->verdict = lower(decided_by_hosts(&s), decided_by_enforcing(&s));
 }
 
 int

@@ -20,11 +20,18 @@
  *              STARTTLS refused with 5xx; or 220 and then no handshake (other than by a timeout of ours)
  *   encrypted  a complete handshake
  *   pkix       whose certificate is trusted and names the MX host, for every key type
- *   mta-sts-enforce, dane: need facts that are not gathered yet
+ *   mta-sts-enforce: needs facts that are not gathered yet
+ *   dane       whose certificate matches a TLSA record behind secure MX records, for every key type
  *   none       anything else: not measured
  * The verdict is the lowest rung over all measured addresses of the primary MX hosts;
  * backup-plaintext when that is better than plaintext and another MX host is on plaintext; unknown
  * when no primary address was measured and no backup is on plaintext.
+ *
+ * Beside that, what senders that enforce DANE find, at all MX hosts: an address is bad for them
+ * when a certificate there matches no TLSA record, or TLSA records ask for TLS and there is none; a
+ * host when its addresses or TLSA records are bogus. Nothing but bad ones: broken; bad and good
+ * ones: broken-some, unless the rung is lower. Bogus MX records: broken. A failed TLSA lookup is a
+ * reason, and counts neither way.
  */
 void verdict_summarize(struct target_facts *facts, struct arena *arena, int64_t now);
 

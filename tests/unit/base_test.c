@@ -126,6 +126,39 @@ TEST(text_nearest_suggests_only_what_is_near)
 	CHECK_STR(text_nearest("xyzzy", words, 4), NULL);
 }
 
+TEST(text_hex_and_back)
+{
+	static const struct {
+		const char *hex;
+		bool ok;
+		const char *again;
+	} rows[] = {
+		{ "", true, "" },
+		{ "00", true, "00" },
+		{ "0123456789abcdef", true, "0123456789abcdef" },
+		{ "FfAa", true, "ffaa" },
+		{ "0", false, NULL },
+		{ "000", false, NULL },
+		{ "0g", false, NULL },
+		{ "g0", false, NULL },
+		{ "0x", false, NULL },
+		{ " 0", false, NULL },
+		{ "\x10\x19", false, NULL }, /* digits but for one bit */
+		{ "aA`@", false, NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unsigned char bytes[20];
+		char again[41];
+		TEST_ROW("%s", rows[i].hex);
+		CHECK_INT(text_unhex(slice_str(rows[i].hex), bytes), rows[i].ok);
+		if (!rows[i].ok)
+			continue;
+		text_hex(bytes, strlen(rows[i].hex) / 2, again);
+		CHECK_STR(again, rows[i].again);
+	}
+}
+
 TEST(text_dates)
 {
 	char out[64];

@@ -19,7 +19,12 @@
  *   j  bytes after the 220                            o  offered, closed after STARTTLS
  *   ?  connection timed out                           g  greeting 421
  *   r  greeting 554
- * A host without addresses: '=' NODATA, '!' NXDOMAIN, '*' SERVFAIL, '#' address literal.
+ *   v  self-signed, matches a TLSA record            w  pkix, matches none
+ *   y  not trusted, and matches none                  z  matches with RSA, not with ECDSA
+ *   b  expired, matches                               k  both kinds match, pkix
+ * A host without addresses: '=' NODATA, '!' NXDOMAIN, '*' SERVFAIL, '%' bogus, '#' address literal.
+ * TLSA records of the host: U usable, M the same behind unsigned MX records, N unusable, B bogus, E the
+ * lookup failed, O none.
  */
 struct build {
 	struct arena arena;
@@ -45,7 +50,7 @@ add_tls(struct build *b, struct host_facts *host, enum tri trusted, enum tri nam
 static void
 add_handshake(struct build *b, struct host_facts *host, char letter)
 {
-	enum tri trusted = letter == 'e' || letter == 'x' ? TRI_NO : TRI_YES;
+	enum tri trusted = strchr("exvyb", letter) != NULL ? TRI_NO : TRI_YES;
 	struct tls_facts *tls;
 
 	host->starttls_state = letter == 'i' ? STARTTLS_IMPLICIT : STARTTLS_DONE;
@@ -55,8 +60,18 @@ add_handshake(struct build *b, struct host_facts *host, char letter)
 		return;
 	}
 	tls = add_tls(b, host, trusted, letter == 'n' ? TRI_NO : TRI_YES);
-	if (letter == 'x')
+	if (letter == 'x' || letter == 'b')
 		tls->verify.expired = TRI_YES;
+	if (strchr("vbkz", letter) != NULL)
+		tls->dane = DANE_VALID;
+	if (letter == 'w' || letter == 'y')
+		tls->dane = DANE_MISMATCH;
+	if (letter == 'z' || letter == 'k') {
+		tls->offer = KEY_RSA;
+		tls = add_tls(b, host, TRI_YES, TRI_YES);
+		tls->offer = KEY_ECDSA;
+		tls->dane = letter == 'k' ? DANE_VALID : DANE_MISMATCH;
+	}
 	if (letter == 'd')
 		add_tls(b, host, TRI_NO, TRI_YES)->offer = KEY_ECDSA;
 	if (letter == 'a') {
@@ -116,9 +131,29 @@ fill_unresolved(struct build *b, struct exchange_facts *mx, char letter)
 	mx->dns_status = letter == '='   ? DNS_NODATA
 			 : letter == '!' ? DNS_NXDOMAIN
 			 : letter == '*' ? DNS_SERVFAIL
+			 : letter == '%' ? DNS_SERVFAIL
 					 : DNS_NOT_ASKED;
+	if (letter == '%')
+		mx->dnssec = DNSSEC_BOGUS;
 	if (letter == '#')
 		mx->finding = arena_strdup(&b->arena, "the MX record names an address");
+}
+
+static bool
+fill_tlsa(struct exchange_facts *mx, char letter)
+{
+	static const struct {
+		char letter;
+		enum tlsa_status status;
+	} rows[] = { { 'U', TLSA_USABLE }, { 'M', TLSA_INSECURE_MX }, { 'N', TLSA_UNUSABLE },
+		{ 'B', TLSA_BOGUS }, { 'E', TLSA_ERROR }, { 'O', TLSA_NONE } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].letter == letter) {
+			mx->tlsa.status = rows[i].status;
+			return true;
+		}
+	return false;
 }
 
 static void
@@ -137,9 +172,9 @@ build(struct build *b, const char *notation)
 			mx->name = arena_printf(&b->arena, "mx%zu.example", b->target.exchanges_n);
 			mx->primary = *p == '1';
 			mx->dns_status = DNS_OK;
-		} else if (strchr("=!*#", *p) != NULL) {
+		} else if (strchr("=!*%#", *p) != NULL) {
 			fill_unresolved(b, mx, *p);
-		} else if (*p != ' ') {
+		} else if (*p != ' ' && !fill_tlsa(mx, *p)) {
 			struct host_facts *host =
 			    arena_push(&b->arena, &mx->hosts, &mx->hosts_n, sizeof(*host));
 			facts_init_host_facts(host);
@@ -242,6 +277,101 @@ TEST(verdict_is_the_lowest_measured_rung_of_the_primaries)
 	}
 }
 
+TEST(verdict_with_tlsa_records)
+{
+	static const struct {
+		const char *hosts;
+		enum verdict verdict;
+		int exit;
+		bool mixed;
+		const char *type; /* result_type of the first address */
+	} rows[] = {
+		/* DECISIONS 14: every address and key type */
+		{ "1Uv", VERDICT_DANE, 0, false, NULL },
+		{ "1Uk", VERDICT_DANE, 0, false, NULL },
+		{ "1Ub", VERDICT_DANE, 0, false, NULL },
+		{ "1Uvvk 1Uv", VERDICT_DANE, 0, false, NULL },
+		{ "1Uv 2Uv", VERDICT_DANE, 0, false, NULL },
+		{ "1Uv?", VERDICT_DANE, 0, false, NULL },
+		{ "1Uv 1Op", VERDICT_PKIX, 0, true, NULL },
+		{ "1Uv 1p", VERDICT_PKIX, 0, true, NULL },
+		{ "1Uv 1e", VERDICT_ENCRYPTED, 1, true, NULL },
+		{ "1Uv 2p", VERDICT_DANE, 0, true, NULL },
+		{ "1Uv 2-", VERDICT_BACKUP_PLAINTEXT, 1, true, NULL },
+		/* DECISIONS B12: behind unsigned MX records it is never dane */
+		{ "1Mk", VERDICT_PKIX, 0, false, NULL },
+		{ "1Mv", VERDICT_ENCRYPTED, 1, false, NULL },
+		/* DECISIONS 15: nothing that an enforcing sender could use */
+		{ "1Uw", VERDICT_BROKEN, 2, false, "tlsa-invalid" },
+		{ "1Uy", VERDICT_BROKEN, 2, false, "tlsa-invalid" },
+		{ "1Mw", VERDICT_BROKEN, 2, false, "tlsa-invalid" },
+		{ "1Uww 1Uw", VERDICT_BROKEN, 2, false, "tlsa-invalid" },
+		{ "1U-", VERDICT_BROKEN, 2, false, "starttls-not-supported" },
+		{ "1N-", VERDICT_BROKEN, 2, false, "starttls-not-supported" },
+		{ "1U5", VERDICT_BROKEN, 2, false, "x-starttls-rejected" },
+		{ "1Uf", VERDICT_BROKEN, 2, false, "validation-failure" },
+		{ "1Uw 2U-", VERDICT_BROKEN, 2, true, "tlsa-invalid" },
+		{ "1Uw 1U?", VERDICT_BROKEN, 2, false, "tlsa-invalid" },
+		{ "1Bp", VERDICT_BROKEN, 2, false, "dnssec-invalid" },
+		{ "1B-", VERDICT_BROKEN, 2, false, "starttls-not-supported" },
+		{ "1Be", VERDICT_BROKEN, 2, false, "dnssec-invalid" },
+		{ "1%", VERDICT_BROKEN, 2, false, NULL },
+		{ "1B%", VERDICT_BROKEN, 2, false, NULL },
+		{ "1B?", VERDICT_BROKEN, 2, false, "dnssec-invalid" },
+		/* some of them */
+		{ "1Uvw", VERDICT_BROKEN_SOME, 1, true, NULL },
+		{ "1Uz", VERDICT_BROKEN_SOME, 1, true, "tlsa-invalid" },
+		{ "1Uw 1Uv", VERDICT_BROKEN_SOME, 1, true, "tlsa-invalid" },
+		{ "1Uw 1p", VERDICT_BROKEN_SOME, 1, false, "tlsa-invalid" },
+		{ "1Uv 2Uw", VERDICT_BROKEN_SOME, 1, true, NULL },
+		{ "1Uv 2%", VERDICT_BROKEN_SOME, 1, false, NULL },
+		{ "1Uv 1Bp", VERDICT_BROKEN_SOME, 1, true, NULL },
+		{ "1Uw 1O-", VERDICT_PLAINTEXT, 2, true, "tlsa-invalid" },
+		{ "1Uv 1U-", VERDICT_PLAINTEXT, 2, true, NULL },
+		{ "1Uv 2U-", VERDICT_BROKEN_SOME, 1, true, NULL },
+		/* records that nobody can use ask for TLS only */
+		{ "1Np", VERDICT_PKIX, 0, false, NULL },
+		{ "1Ne", VERDICT_ENCRYPTED, 1, false, "certificate-not-trusted" },
+		/* a failed lookup is no finding about the domain */
+		{ "1Ep", VERDICT_PKIX, 0, false, NULL },
+		{ "1Ee", VERDICT_ENCRYPTED, 1, false, "certificate-not-trusted" },
+		{ "1E-", VERDICT_PLAINTEXT, 2, false, "starttls-not-supported" },
+		{ "1Uw 1Ep", VERDICT_BROKEN, 2, false, "tlsa-invalid" },
+		/* and what was not measured is none */
+		{ "1U?", VERDICT_UNKNOWN, 3, false, NULL },
+		{ "1U4", VERDICT_UNKNOWN, 3, false, "x-starttls-rejected" },
+		{ "1Up", VERDICT_PKIX, 0, false, NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct build b;
+		const struct summary_facts *summary = &b.target.summary;
+		TEST_ROW("%s", rows[i].hosts);
+		build(&b, rows[i].hosts);
+		CHECK_STR(verdict_str(summary->verdict), verdict_str(rows[i].verdict));
+		CHECK_INT(verdict_exit(summary->verdict), rows[i].exit);
+		CHECK_INT(summary->mixed, rows[i].mixed);
+		if (b.target.exchanges[0].hosts_n > 0)
+			CHECK_STR(b.target.exchanges[0].hosts[0].result_type, rows[i].type);
+		arena_free(&b.arena);
+	}
+}
+
+TEST(verdict_broken_when_the_mx_records_are_bogus)
+{
+	struct build b;
+
+	build(&b, "");
+	b.target.mx_status = MX_DNS_ERROR;
+	b.target.dns.dnssec = DNSSEC_BOGUS;
+	verdict_summarize(&b.target, &b.arena, 0);
+	CHECK_STR(verdict_str(b.target.summary.verdict), "broken");
+	b.target.dns.dnssec = DNSSEC_INDETERMINATE;
+	verdict_summarize(&b.target, &b.arena, 0);
+	CHECK_STR(verdict_str(b.target.summary.verdict), "unknown");
+	arena_free(&b.arena);
+}
+
 TEST(verdict_reasons_name_host_and_address)
 {
 	static const struct {
@@ -286,6 +416,20 @@ TEST(verdict_reasons_name_host_and_address)
 		    "address" },
 		{ "1! 2p", "mx1.example: does not exist | no primary MX host could be measured" },
 		{ "1", "mx1.example: no address was tried" },
+		{ "1Uv", "" },
+		{ "1Ub", "mx1.example [192.0.2.11]: certificate is not valid at this time, which "
+			 "DANE-EE does not look at" },
+		{ "1Uw", "mx1.example [192.0.2.11]: certificate matches no TLSA record" },
+		{ "1Uz", "mx1.example [192.0.2.11]: certificate (ECDSA) matches no TLSA record" },
+		{ "1Uy",
+		    "mx1.example [192.0.2.11]: certificate matches no TLSA record | mx1.example "
+		    "[192.0.2.11]: certificate is not trusted: unable to get issuer" },
+		{ "1Bp", "mx1.example: TLSA: senders that use DANE avoid this host: bogus" },
+		{ "1Ep", "mx1.example: TLSA: senders that use DANE avoid this host for now: "
+			 "error" },
+		{ "1Np", "mx1.example: TLSA proves nothing: unusable" },
+		{ "1Mk", "mx1.example: TLSA does not count as DANE: dane-insecure-mx" },
+		{ "1%", "mx1.example: address lookup failed (DNSSEC bogus, SERVFAIL)" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
