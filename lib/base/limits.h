@@ -26,7 +26,7 @@
 
 /* Reading ahead. */
 #define LIMIT_CONN_READ_BYTES 16384 /* one TLS record */
-#define LIMIT_CONN_TURN_BYTES 4096  /* read in one turn before other fibers get theirs */
+#define LIMIT_CONN_TURN_BYTES 16384 /* read in one turn before other fibers get theirs */
 
 /* TLS. */
 #define LIMIT_CHAIN_BYTES (100 * 1024) /* certificate message; OpenSSL's own default */

@@ -44,6 +44,12 @@ int io_wait(int fd, short events, int64_t deadline, struct fail *why);
 int io_sleep(int64_t deadline, struct fail *why);
 
 /*
+ * Give other fibers their turn, and come back whether or not anything happened. 0, or -1 with TIMEOUT
+ * (the deadline has passed) or CANCELLED. For loops that would run on for as long as a peer likes.
+ */
+int io_yield(int64_t deadline, struct fail *why);
+
+/*
  * Waiting for other fibers. A waitq is a queue of parked fibers, first in, first out. Outside of
  * a fiber there is nobody who could wake us: io_park fails at once with INTERNAL.
  */

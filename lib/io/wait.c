@@ -158,6 +158,20 @@ io_sleep(int64_t deadline, struct fail *why)
 	return -1;
 }
 
+int
+io_yield(int64_t deadline, struct fail *why)
+{
+	int64_t now = clock_ms();
+
+	if (fiber_cap() <= now || deadline <= now)
+		return wait_failed(why);
+	if (sched.current == NULL)
+		return 0;
+	fiber_ready(sched.current);
+	fiber_suspend(DEADLINE_NEVER, true);
+	return 0;
+}
+
 /* --- waiting for other fibers --------------------------------------------------------------------- */
 
 struct waiter {

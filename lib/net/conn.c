@@ -149,13 +149,8 @@ conn_turn(struct conn *conn, int64_t deadline, struct fail *why)
 {
 	if (conn->turn_bytes < LIMIT_CONN_TURN_BYTES)
 		return 0;
-	/* what waits inside TLS would not make the descriptor readable */
-	if (conn->tls != NULL && tls_pending(conn->tls) > 0)
-		return 0;
 	conn->turn_bytes = 0;
-	if (clock_ms() >= deadline)
-		return fail_set(why, FAIL_TIMEOUT, NULL);
-	return io_wait(conn->in_fd, IO_READ, deadline, why);
+	return io_yield(deadline, why);
 }
 
 /* Read once more behind what is there (the caller made room): bytes read, or -1. */

@@ -1,9 +1,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "io/child.h"
 #include "io/io.h"
 #include "io/sched.h"
 #include "net/conn.h"
@@ -118,4 +120,75 @@ TEST(a_conn_knows_whether_it_has_a_complete_line)
 	CHECK(conn_has_unread(conn));
 	conn_close(conn);
 	close(fds[1]);
+}
+
+#define TWO_RECORDS 16524 /* a full TLS record and a short one */
+
+static int tls_fd;
+
+/* Send two records in one piece, then keep still until the other side hangs up. */
+static int
+two_records(void *arg)
+{
+	static char text[TWO_RECORDS];
+	struct tls_server_options options = { .self_signed_name = "mx.example" };
+	struct fail why;
+	char byte;
+
+	(void)arg;
+	tls_init();
+	struct tls_ctx *ctx = tls_ctx_server(&options, &why);
+	struct tls *tls = ctx == NULL ? NULL : tls_server(ctx, tls_fd, &why);
+	int64_t deadline = clock_deadline(10000);
+	memset(text, 'x', sizeof(text));
+	if (tls == NULL || tls_handshake(tls, deadline, &why) != 0 ||
+	    tls_write(tls, text, sizeof(text), deadline, &why) != 0)
+		return 1;
+	tls_read(tls, &byte, 1, deadline, &why);
+	return 0;
+}
+
+static size_t tls_got;
+
+static void
+read_two_records(void *arg)
+{
+	struct slice data;
+	struct fail why;
+
+	while (tls_got < TWO_RECORDS && conn_read(arg, &data, clock_deadline(3000), &why) == 0)
+		tls_got += data.n;
+}
+
+/* What OpenSSL has read ahead makes no descriptor readable: taking turns must not wait for one. */
+TEST(a_record_that_was_read_ahead_is_not_waited_for)
+{
+	struct tls_client_options options = { 0 };
+	struct child child;
+	struct fail why;
+	int fds[2], status = -1;
+
+	pair(fds);
+	tls_fd = fds[1];
+	CHECK_INT(child_fork(&child, two_records, NULL, &fds[1], 1, &why), 0);
+	close(fds[1]);
+	tls_init();
+	struct tls_ctx *ctx = tls_ctx_client(&options, &why);
+	struct tls *tls = tls_client(ctx, fds[0], NULL, KEY_ANY, &why);
+	CHECK_INT(tls_handshake(tls, clock_deadline(10000), &why), 0);
+	/* both records are in the socket before the first is read */
+	int64_t start = clock_ms();
+	int waiting = 0;
+	while (waiting < TWO_RECORDS && clock_ms() - start < 5000) {
+		io_sleep(clock_deadline(5), NULL);
+		CHECK_INT(ioctl(fds[0], FIONREAD, &waiting), 0);
+	}
+	struct conn *conn = conn_tls(fds[0], tls);
+	tls_got = 0;
+	sched_run(read_two_records, conn);
+	CHECK_INT(tls_got, TWO_RECORDS);
+	conn_close(conn);
+	CHECK_INT(child_wait(&child, &status, clock_deadline(10000), &why), 0);
+	CHECK_INT(status, 0);
+	tls_ctx_free(ctx);
 }
