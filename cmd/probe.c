@@ -29,7 +29,7 @@ struct probe_cli {
 	int64_t port;                                      /* 0: 25, or 465 with implicit TLS */
 	int64_t timeout_ms, deadline_ms, concurrency;
 	int format, family; /* family: 0 both, 4, 6 */
-	bool verbose, implicit_tls, trust_ad, allow_private, list_fields;
+	bool verbose, implicit_tls, trust_ad, allow_private, list_fields, no_dane;
 };
 
 static const struct opt_word formats[] = { { "text", FORMAT_TEXT }, { "json", FORMAT_JSON },
@@ -81,6 +81,7 @@ static const struct opt probe_opts[] = {
 	    "ask this resolver (default: those of /etc/resolv.conf)"),
 	ROW(FLAG, trust_ad, "trust-ad", 0, NULL,
 	    "believe the resolver that it validated DNSSEC, although it is not on this host"),
+	ROW(FLAG, no_dane, "no-dane", 0, NULL, "do not look up TLSA records"),
 	OPT_TABLE_END,
 };
 
@@ -355,6 +356,7 @@ setup(const struct probe_cli *cli, const struct job *job, struct arena *arena, s
 	*probe = (struct probe_options){ .port = (uint16_t)cli->port,
 		.deadline_ms = cli->deadline_ms,
 		.allow_private = cli->allow_private,
+		.no_dane = cli->no_dane,
 		.seed = mx_seed(),
 		.concurrency = (unsigned)cli->concurrency,
 		.grace_ms = GRACE_MS };

@@ -28,7 +28,7 @@ _mxtls() {
     completion:completion) words="bash zsh fish" ;;
     *)
         case ${COMP_WORDS[1]} in
-        probe) words="--file -f --port --implicit-tls -4 -6 --allow-private --format --json --output -o --list-fields --verbose -v --ca-file --ca-dir --at --helo --source --timeout --deadline --concurrency --resolver --trust-ad --help" ;;
+        probe) words="--file -f --port --implicit-tls -4 -6 --allow-private --format --json --output -o --list-fields --verbose -v --ca-file --ca-dir --at --helo --source --timeout --deadline --concurrency --resolver --trust-ad --no-dane --help" ;;
         send) words="--from-headers -t --ignore-dots -i --from -f --full-name -F --max-size --policy --via --port --ca-file --ca-dir --helo --timeout --deadline --resolver --trust-ad --json --quiet --verbose -v --help" ;;
         listen) words="--tls --cert --key --self-signed --min-tls --accept --deliver --hostname --max-size --max-recipients --stdio --max-connections --max-connections-per-address --timeout --drain --commit-helpers --log --verbose -v --fault --fault-anywhere --help" ;;
         completion) words="--help" ;;

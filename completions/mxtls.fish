@@ -26,6 +26,7 @@ complete -c mxtls -n '__fish_seen_subcommand_from probe' -l deadline -x -d 'fini
 complete -c mxtls -n '__fish_seen_subcommand_from probe' -l concurrency -x -d 'targets at once'
 complete -c mxtls -n '__fish_seen_subcommand_from probe' -l resolver -x -d 'ask this resolver (default: those of /etc/resolv.conf)'
 complete -c mxtls -n '__fish_seen_subcommand_from probe' -l trust-ad -d 'believe the resolver that it validated DNSSEC, although it is not on this host'
+complete -c mxtls -n '__fish_seen_subcommand_from probe' -l no-dane -d 'do not look up TLSA records'
 complete -c mxtls -n '__fish_seen_subcommand_from probe' -l help -d 'print this text and exit'
 complete -c mxtls -n __fish_use_subcommand -a send -d 'deliver a message by a TLS policy for each destination'
 complete -c mxtls -n '__fish_seen_subcommand_from send' -s t -l from-headers -d 'take recipients from To, Cc and Bcc, too'

@@ -12,6 +12,7 @@
 #include "io/sched.h"
 #include "io/signals.h"
 #include "io/socket.h"
+#include "policy/dane.h"
 #include "policy/verdict.h"
 
 #define SESSIONS_PER_TARGET 32 /* at once: a domain may name LIMIT_MX_HOSTS * LIMIT_MX_ADDRESSES */
@@ -55,10 +56,12 @@ struct exchange_job {
 	struct probing *probing;
 	const struct mx_host *host;
 	struct exchange_facts *facts;
+	struct session_options session; /* the target's, and the host's TLSA records */
 };
 
 struct session_job {
 	struct probing *probing;
+	const struct session_options *options;
 	const char *host; /* NULL: the target is an address */
 	struct addr to;
 	struct host_facts *facts;
@@ -74,6 +77,8 @@ probing_unref(struct probing *p)
 	if (--p->refs > 0)
 		return;
 	p->facts.duration = (double)(clock_ms() - p->start_ms) / 1000;
+	for (size_t i = 0; i < p->facts.exchanges_n; i++)
+		dane_advise(&p->facts.exchanges[i], p->facts.certs, p->facts.certs_n, &p->arena);
 	verdict_summarize(&p->facts, &p->arena, clock_wall());
 	run->done(run->ctx, p->number, p->cancelled ? NULL : &p->facts);
 	arena_free(&p->arena);
@@ -128,7 +133,7 @@ session_in_turn(struct session_job *job, struct address *address)
 	/* the time in the queue is nobody's fault but ours */
 	int64_t deadline = p->deadline + (clock_ms() - queued);
 	if (p->arena.bytes < LIMIT_TARGET_BYTES)
-		probe_session(&p->session, &job->to, job->host, p->domain, KEY_ANY, &p->arena,
+		probe_session(job->options, &job->to, job->host, p->domain, KEY_ANY, &p->arena,
 		    job->facts, &p->facts.certs, &p->facts.certs_n, deadline);
 	else
 		job->facts->error =
@@ -162,6 +167,7 @@ session_start(struct exchange_job *job, const struct addr *addr, struct host_fac
 	struct session_job *session = arena_alloc(&p->arena, sizeof(*session));
 
 	session->probing = p;
+	session->options = &job->session;
 	session->host = p->target.kind == TARGET_ADDRESS ? NULL : job->host->name;
 	session->to = *addr;
 	addr_set_port(&session->to, p->port);
@@ -194,6 +200,31 @@ check_other_family(struct exchange_job *job)
 		job->facts->dns_status = DNS_OK;
 }
 
+/*
+ * TLSA before the first session: the server's name in it depends on them (RFC 7672 s8.1). A host that
+ * the user named needs no proof of how it was found.
+ */
+static void
+look_up_tlsa(struct exchange_job *job)
+{
+	struct probing *p = job->probing;
+	enum dnssec mx_dnssec = p->domain == NULL ? DNSSEC_SECURE : p->facts.dns.dnssec;
+	struct fail why;
+
+	job->session = p->session;
+	if (p->target.kind == TARGET_ADDRESS)
+		return;
+	if (p->run->options->no_dane) {
+		job->facts->tlsa.reason = arena_strdup(&p->arena, "not asked for");
+		return;
+	}
+	if (dane_lookup(p->run->options->resolver, job->facts, p->port, mx_dnssec, &p->arena,
+		&job->facts->tlsa, p->deadline, &why) != 0)
+		p->cancelled |= why.code == FAIL_CANCELLED;
+	job->session.exchange = job->facts;
+	job->session.mx_dnssec = mx_dnssec;
+}
+
 static void
 exchange_fiber(void *arg)
 {
@@ -213,6 +244,7 @@ exchange_fiber(void *arg)
 		check_other_family(job);
 	}
 	if (n > 0) {
+		look_up_tlsa(job);
 		facts->hosts = arena_alloc(&p->arena, n * sizeof(*facts->hosts));
 		facts->hosts_n = n;
 	}

@@ -7,7 +7,7 @@ certificate_advice(const struct host_facts *host)
 	for (size_t i = 0; i < host->tls_n; i++) {
 		const struct tls_facts *tls = &host->tls[i];
 		const struct verify_facts *verify = &tls->verify;
-		if (tls->complete != TRI_YES)
+		if (tls->complete != TRI_YES || tls->dane == DANE_VALID)
 			continue;
 		if (verify->expired == TRI_YES)
 			return "renew the certificate, or check its dates, and make the mail "

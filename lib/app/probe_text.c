@@ -8,6 +8,7 @@
 #define LABEL_WIDTH 14
 #define VALUE_BYTES 512 /* of one remote text on a line */
 #define NAMES_SHOWN 6   /* of a certificate */
+#define TLSA_SHOWN_BYTES 16
 #define LIST_BYTES 1000 /* of the EHLO keywords on a line */
 
 /* The documentation of each word, from the table: verdict_docs[VERDICT_PKIX], ... */
@@ -91,6 +92,9 @@ target_advice(const struct target_facts *facts)
 	case MX_NONE:
 		return "publish MX records, or a null MX (RFC 7505) if the domain takes no mail";
 	case MX_DNS_ERROR:
+		if (facts->dns.dnssec == DNSSEC_BOGUS)
+			return "DNSSEC validation fails: sign the zone of the domain again, and "
+			       "check the DS record at its parent";
 		return "the DNS did not answer: try again, or ask another resolver with --resolver";
 	default:
 		return NULL;
@@ -118,6 +122,13 @@ write_advice(const struct target_facts *facts, struct buf *out)
 				continue;
 			said[n++] = advice;
 			buf_printf(out, "  > %s\n", advice);
+		}
+		for (size_t j = 0; j < mx->tlsa.advice.n; j++) {
+			buf_puts(out, "  > ");
+			put(out, mx->name == NULL ? "?" : mx->name);
+			buf_puts(out, ": ");
+			put(out, mx->tlsa.advice.v[j]);
+			buf_putc(out, '\n');
 		}
 	}
 }
@@ -251,6 +262,8 @@ write_tls(const struct target_facts *facts, const struct exchange_facts *mx,
 	buf_putc(out, '\n');
 	write_leaf(facts, tls, now, out);
 	write_verification(mx, &tls->verify, out);
+	if (tls->dane != DANE_NOT_CHECKED && tls->dane != DANE_NONE)
+		line(out, 4, "DANE", dane_docs[tls->dane]);
 }
 
 /* --- one address --------------------------------------------------------------------------------- */
@@ -356,6 +369,54 @@ write_host(const struct target_facts *facts, const struct exchange_facts *mx,
 		write_changes(host, out);
 }
 
+/* "3 1 1 0123456789abcdef...": enough to tell one from the other. */
+static void
+write_record(const struct tlsa_record_facts *record, struct buf *out)
+{
+	const char *data = record->data == NULL ? "" : record->data;
+	bool cut = strlen(data) > 2 * TLSA_SHOWN_BYTES;
+
+	label(out, 4, "record");
+	buf_printf(out, "%lld %lld %lld %.*s%s: ", (long long)record->usage,
+	    (long long)record->selector, (long long)record->matching_type, 2 * TLSA_SHOWN_BYTES,
+	    data, cut ? "..." : "");
+	if (record->matched == TRI_YES)
+		buf_puts(out, "matches");
+	else
+		buf_puts(out, record->matched == TRI_NO ? "does not match" : "not compared");
+	if (record->matched == TRI_YES && record->depth > 0)
+		buf_printf(out, " at depth %lld of the chain", (long long)record->depth);
+	if (!record->usable)
+		buf_puts(out, ", does not count");
+	if (record->note != NULL) {
+		buf_puts(out, ": ");
+		put(out, record->note);
+	}
+	buf_putc(out, '\n');
+}
+
+static void
+write_tlsa(const struct tlsa_facts *tlsa, struct buf *out)
+{
+	if (tlsa->status == TLSA_NOT_CHECKED && tlsa->reason == NULL)
+		return;
+	label(out, 2, "TLSA");
+	buf_puts(out, tlsa_status_str(tlsa->status));
+	if (tlsa->records_n > 0) {
+		buf_puts(out, ", of ");
+		put(out, tlsa->base_domain == NULL ? "?" : tlsa->base_domain);
+	}
+	if (tlsa->reason != NULL) {
+		buf_puts(out, ": ");
+		put(out, tlsa->reason);
+	}
+	buf_putc(out, '\n');
+	for (size_t i = 0; i < tlsa->records_n; i++)
+		write_record(&tlsa->records[i], out);
+	if (tlsa->rollover != ROLLOVER_UNKNOWN)
+		line(out, 4, "rollover", rollover_docs[tlsa->rollover]);
+}
+
 static void
 write_exchange(
     const struct target_facts *facts, const struct exchange_facts *mx, int64_t now, struct buf *out)
@@ -373,6 +434,7 @@ write_exchange(
 		put(out, mx->cname);
 	}
 	buf_putc(out, '\n');
+	write_tlsa(&mx->tlsa, out);
 	for (size_t i = 0; i < mx->hosts_n; i++)
 		write_host(facts, mx, &mx->hosts[i], now, out);
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "net/helo.h"
+#include "policy/dane.h"
 #include "smtp/client.h"
 
 #define REPLY_TEXT_BYTES 1024 /* of a reply kept as a fact */
@@ -253,10 +254,13 @@ gather(struct session *s)
 	tls_gather(tls, s->arena, facts, s->certs, s->certs_n);
 	if (!s->in_tls)
 		return;
+	int64_t at = s->options.at != 0 ? s->options.at : clock_wall();
 	addr_ip_str(s->to, ip);
-	tls_verify(tls, s->options.trust, s->host != NULL ? s->host : ip, s->domain,
-	    s->options.at != 0 ? s->options.at : clock_wall(), s->options.auth_level, s->arena,
-	    &facts->verify);
+	tls_verify(tls, s->options.trust, s->host != NULL ? s->host : ip, s->domain, at,
+	    s->options.auth_level, s->arena, &facts->verify);
+	if (s->options.exchange != NULL)
+		dane_check(tls, s->options.exchange, s->domain, s->options.mx_dnssec, at,
+		    s->options.auth_level, s->arena, facts);
 }
 
 /* EHLO inside TLS: nothing of the first one counts any more (RFC 3207 s4.2). */

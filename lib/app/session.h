@@ -26,6 +26,12 @@ struct session_options {
 	int64_t at;         /* Unix seconds to judge certificates as of; 0: now */
 	int auth_level;     /* of tls_verify */
 	bool implicit_tls;
+	/*
+	 * The host whose TLSA records are compared with the handshake, and what led to it, as for
+	 * dane_check; NULL: none
+	 */
+	struct exchange_facts *exchange;
+	enum dnssec mx_dnssec;
 	struct dial_options dial;
 	bool verbose; /* the dialogue on stderr, as ADDRESS C: and S: lines */
 };

@@ -106,12 +106,11 @@ enum dane dane_note_fits(
     struct tlsa_facts *tlsa, enum dane dane, const struct tls_dane_fit *fits, struct arena *arena);
 
 /*
- * What to do about the host's TLSA records, one sentence each, appended to advice; and
- * mx->tlsa.rollover. Both need the handshakes in mx->hosts with their dane, and certs, the certificates
- * of the target. With RSA and ECDSA keys a record for each is no rollover scheme, and unless the server
+ * Set mx->tlsa.advice, what to do about the host's TLSA records, and mx->tlsa.rollover. Both need the
+ * handshakes in mx->hosts with their dane, and certs, the certificates of the target. With RSA and ECDSA keys a record for each is no rollover scheme, and unless the server
  * was asked for both kinds nothing is said about records that match none.
  */
-void dane_advise(struct exchange_facts *mx, const struct cert_facts *certs, size_t certs_n,
-    struct arena *arena, struct strs *advice);
+void dane_advise(
+    struct exchange_facts *mx, const struct cert_facts *certs, size_t certs_n, struct arena *arena);
 
 #endif

@@ -175,11 +175,21 @@ advise_rollover(const struct exchange_facts *mx, const struct seen *seen, struct
 }
 
 void
-dane_advise(struct exchange_facts *mx, const struct cert_facts *certs, size_t certs_n,
-    struct arena *arena, struct strs *advice)
+dane_advise(
+    struct exchange_facts *mx, const struct cert_facts *certs, size_t certs_n, struct arena *arena)
 {
+	struct strs *advice = &mx->tlsa.advice;
 	struct seen seen;
 
+	*advice = (struct strs){ NULL, 0, 0 };
+	if (mx->tlsa.status == TLSA_BOGUS)
+		add_once(advice, arena,
+		    "DNSSEC validation fails: sign the zone again, and check the DS record at its "
+		    "parent");
+	if (mx->tlsa.status == TLSA_ERROR)
+		add_once(advice, arena,
+		    "if it stays like this, the name servers of the host answer TLSA queries "
+		    "wrongly or not at all: senders that use DANE defer mail");
 	if (!dane_needs_tls(mx->tlsa.status))
 		return;
 	see(mx, &seen);

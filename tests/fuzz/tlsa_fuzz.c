@@ -107,7 +107,6 @@ judge(struct parts *parts, struct arena *arena)
 	static const char *const names[] = { "mx.example.test", "example.test" };
 	struct tls_dane_fit fits[RECORDS];
 	struct exchange_facts mx;
-	struct strs advice = { NULL, 0, 0 };
 	enum dane dane;
 	char *text;
 
@@ -135,7 +134,7 @@ judge(struct parts *parts, struct arena *arena)
 	if (dane_note_fits(&mx.tlsa, dane, fits, arena) != dane)
 		abort();
 	check_facts(&mx.tlsa, dane);
-	dane_advise(&mx, NULL, 0, arena, &advice);
+	dane_advise(&mx, NULL, 0, arena);
 }
 
 int

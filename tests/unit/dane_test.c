@@ -641,7 +641,12 @@ TEST(advice_about_the_next_key_and_each_finding)
 		{ "312 311", "+-", "a+x", TLSA_USABLE, "none", ONE },
 		/* nothing to say without records */
 		{ "", "", "a+x", TLSA_NONE, "unknown", "" },
-		{ "311", "-", "a-", TLSA_BOGUS, "unknown", "" },
+		{ "", "", "a-", TLSA_BOGUS, "unknown",
+		    "DNSSEC validation fails: sign the zone again, and check the DS record at its "
+		    "parent" },
+		{ "", "", "a-", TLSA_ERROR, "unknown",
+		    "if it stays like this, the name servers of the host answer TLSA queries "
+		    "wrongly or not at all: senders that use DANE defer mail" },
 		{ "311", "-", "a-", TLSA_NOT_CHECKED, "unknown", "" },
 	};
 	struct cert_facts certs[2];
@@ -655,7 +660,7 @@ TEST(advice_about_the_next_key_and_each_finding)
 	certs[1].spki_fingerprint = (char *)(uintptr_t) "bb";
 	certs[1].key_type = KEY_ECDSA;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct strs advice = { NULL, 0, 0 };
+		const struct strs *advice;
 		struct exchange_facts mx;
 		struct arena arena;
 		struct buf joined;
@@ -672,11 +677,12 @@ TEST(advice_about_the_next_key_and_each_finding)
 		mx.tlsa.status = rows[i].status;
 		mx.tlsa.base_domain = arena_strdup(&arena, "mx.test");
 		add_handshakes(&mx, rows[i].handshakes, &arena);
-		dane_advise(&mx, certs, 2, &arena, &advice);
+		dane_advise(&mx, certs, 2, &arena);
+		advice = &mx.tlsa.advice;
 		CHECK_STR(rollover_str(mx.tlsa.rollover), rows[i].rollover);
 		buf_init(&joined, 10000);
-		for (size_t k = 0; k < advice.n; k++)
-			buf_printf(&joined, "%s%s", k == 0 ? "" : " | ", advice.v[k]);
+		for (size_t k = 0; k < advice->n; k++)
+			buf_printf(&joined, "%s%s", k == 0 ? "" : " | ", advice->v[k]);
 		CHECK_STR(buf_str(&joined), rows[i].advice);
 		buf_free(&joined);
 		arena_free(&arena);
@@ -686,7 +692,6 @@ TEST(advice_about_the_next_key_and_each_finding)
 TEST(the_same_advice_is_given_once_for_all_addresses)
 {
 	struct cert_facts cert;
-	struct strs advice = { NULL, 0, 0 };
 	struct exchange_facts mx;
 	struct arena arena;
 
@@ -703,10 +708,10 @@ TEST(the_same_advice_is_given_once_for_all_addresses)
 	mx.tlsa.base_domain = arena_strdup(&arena, "mx.test");
 	for (int i = 0; i < 3; i++)
 		add_handshakes(&mx, "a-", &arena);
-	dane_advise(&mx, &cert, 1, &arena, &advice);
-	CHECK_INT(advice.n, 1);
+	dane_advise(&mx, &cert, 1, &arena);
+	CHECK_INT(mx.tlsa.advice.n, 1);
 	/* a certificate that nobody kept */
-	dane_advise(&mx, NULL, 0, &arena, &advice);
-	CHECK_INT(advice.n, 1);
+	dane_advise(&mx, NULL, 0, &arena);
+	CHECK_INT(mx.tlsa.advice.n, 0);
 	arena_free(&arena);
 }
