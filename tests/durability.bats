@@ -10,7 +10,7 @@ setup() {
 
 # trace STORE-ARGUMENTS...: what happened to files, in order, one call a line, into $D/trace
 trace() {
-    strace -f -y -o "$D/trace" -e trace=fsync,fdatasync,link,linkat,rename,renameat,renameat2,unlink,unlinkat,write \
+    strace -f -y -o "$D/trace" -e trace=sendfile,fsync,fdatasync,link,linkat,rename,renameat,renameat2,unlink,unlinkat,write \
         "$STORE" "$@" < "$D/mail"
 }
 
@@ -42,7 +42,7 @@ small_disk() {
         mkdir "$D/$helpers"
         run -0 trace maildir "$D/$helpers/box" -h "$helpers"
         has "250 ok"
-        order 'write\(.*(box|spool)/tmp/.*Subject' 'fsync\(.*(box|spool)/tmp/' 'renameat2\(.*/tmp>.*/new>.*= 0' 'fsync\(.*/new>' \
+        order '(write|sendfile)\(.*box/tmp/' 'fsync\(.*(box|spool)/tmp/' 'renameat2\(.*/tmp>.*/new>.*= 0' 'fsync\(.*/new>' \
             'write\(.*250 ok'
         same "$(grep -cE 'fsync\(.*(box|spool)/tmp/' "$D/trace")" 1
     done
@@ -54,13 +54,13 @@ small_disk() {
         mkdir "$D/$helpers"
         run -0 trace queue "$D/$helpers/spool" -h "$helpers"
         has "250 ok"
-        order 'write\(.*(box|spool)/tmp/.*mxtls-queue' 'fsync\(.*(box|spool)/tmp/' 'renameat2\(.*/tmp>.*/q>.*= 0' 'fsync\(.*/q>' \
+        order '(write|sendfile)\(.*spool/tmp/' 'fsync\(.*(box|spool)/tmp/' 'renameat2\(.*/tmp>.*/q>.*= 0' 'fsync\(.*/q>' \
             'write\(.*250 ok'
     done
 }
 
 @test "without RENAME_NOREPLACE a link takes the place of the rename" {
-    run -0 strace -f -y -o "$D/trace" -e trace=fsync,linkat,renameat2,unlinkat,write \
+    run -0 strace -f -y -o "$D/trace" -e trace=sendfile,fsync,linkat,renameat2,unlinkat,write \
         -e inject=renameat2:error=EINVAL "$STORE" maildir "$D/box" -h 1 < "$D/mail"
     order 'fsync\(.*(box|spool)/tmp/' 'linkat\(.*/tmp>.*/new>.*= 0' 'unlinkat\(.*/tmp>.*= 0' 'fsync\(.*/new>' \
         'write\(.*250 ok'
@@ -83,7 +83,7 @@ small_disk() {
 
 @test "a new maildir is synced itself before it is used" {
     run -0 trace maildir "$D/box"
-    order "fsync\(.*<$D>" "fsync\(.*<$D/box>" 'write\(.*(box|spool)/tmp/' 'write\(.*250 ok'
+    order "fsync\(.*<$D>" "fsync\(.*<$D/box>" 'write\(.*box/tmp/' 'write\(.*250 ok'
 }
 
 @test "each fsync that fails means 451, no second fsync, and nothing left" {
@@ -110,7 +110,7 @@ small_disk() {
 @test "an error of any call that stores means 451 or 452 and nothing left" {
     local call error
     run -0 "$STORE" maildir "$D/box" < "$D/mail"
-    for call in write renameat2 utimensat; do
+    for call in memfd_create write sendfile renameat2 utimensat; do
         for error in EIO ENOSPC EDQUOT EROFS; do
             run -1 strace -f -o "$D/trace" -e "trace=$call" -e "inject=$call:error=$error:when=1" \
                 "$STORE" maildir "$D/box" -h 1 < "$D/mail"
@@ -139,6 +139,13 @@ small_disk() {
         matches '^452 .*No space left'
         same "$(left "$D/small/box/tmp")" 0
         same "$(left "$D/small/box/${kind#*:}")" "$((1 + $(grep -c '^250' <<< "$output")))"
+        # no blocks, with messages that are small enough to be made by a helper
+        find "$D/small" -type f -delete
+        head -c 10000 "$D/big" > "$D/medium"
+        run -1 "$STORE" "${kind%:*}" "$D/small/box" -h 1 -n 10 < "$D/medium"
+        matches '^452 .*No space left'
+        same "$(left "$D/small/box/tmp")" 0
+        same "$(left "$D/small/box/${kind#*:}")" "$(grep -c '^250' <<< "$output")"
         find "$D/small" -type f -delete
         run -0 "$STORE" "${kind%:*}" "$D/small/box" -h 1 < "$D/mail"
         umount "$D/small"
@@ -158,7 +165,7 @@ small_disk() {
         dir=${kind#*:}
         "$STORE" "${kind%:*}" "$D/$dir" < "$D/mail"
         find "$D/$dir" -type f -delete
-        for call in fsync renameat2 openat write sendto sendmsg recvmsg close; do
+        for call in fsync renameat2 openat memfd_create write sendfile utimensat sendto sendmsg recvmsg close; do
             for n in 1 2 3 4 5 8; do
                 strace -f -o /dev/null -e "trace=$call" -e "inject=$call:signal=KILL:when=$n" \
                     timeout -k 1 20 "$STORE" "${kind%:*}" "$D/$dir" -h 2 -n 2 < "$D/mail" > "$D/said" 2> /dev/null || true
@@ -176,6 +183,6 @@ small_disk() {
             done
         done
     done
-    same "$total" 96
+    same "$total" 132
     [ "$killed" -ge 40 ] || assert_fail "too few kills hit" "$killed"
 }

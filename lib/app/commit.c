@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "app/commit_wire.h"
@@ -330,7 +331,7 @@ ask_helper(struct commit_helper *h, uint64_t id, unsigned steps, const struct co
 
 /* Steps for some files: by a helper, or here. */
 static int
-ask(struct commit *c, unsigned steps, const struct commit_file *files, size_t n, int64_t deadline,
+ask(struct commit *c, unsigned steps, struct commit_file *files, size_t n, int64_t deadline,
     struct fail *why)
 {
 	if (c == NULL || c->n == 0) {
@@ -353,8 +354,8 @@ ask(struct commit *c, unsigned steps, const struct commit_file *files, size_t n,
 }
 
 static int
-ask_all(struct commit *c, unsigned steps, const struct commit_file *files, size_t n,
-    int64_t deadline, struct fail *why)
+ask_all(struct commit *c, unsigned steps, struct commit_file *files, size_t n, int64_t deadline,
+    struct fail *why)
 {
 	for (size_t i = 0; i < n; i += COMMIT_PACKET_FILES) {
 		size_t part = n - i < COMMIT_PACKET_FILES ? n - i : COMMIT_PACKET_FILES;
@@ -364,24 +365,60 @@ ask_all(struct commit *c, unsigned steps, const struct commit_file *files, size_
 	return 0;
 }
 
+static int
+prepare(struct commit_file *files, size_t n, bool helpers, struct fail *why)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	for (size_t i = 0; i < n; i++) {
+		files[i].from = files[i].made = -1;
+		files[i].stamp_ns = now.tv_sec * 1000000000LL + now.tv_nsec;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (files[i].fd >= 0)
+			continue;
+		if (files[i].data.n > COMMIT_DATA_BYTES)
+			return fail_set(why, FAIL_INTERNAL, "commit: too much data");
+		if (helpers && commit_data_open(&files[i], why) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+do_steps(struct commit *c, struct commit_file *files, size_t n, int64_t deadline, struct fail *why)
+{
+	if (n <= COMMIT_PACKET_FILES)
+		return ask(c, COMMIT_SYNC | COMMIT_NAME, files, n, deadline, why);
+	if (ask_all(c, COMMIT_SYNC, files, n, deadline, why) != 0)
+		return -1;
+	return ask_all(c, COMMIT_NAME, files, n, deadline, why);
+}
+
 int
 commit_files(
-    struct commit *c, const struct commit_file *files, size_t n, int64_t deadline, struct fail *why)
+    struct commit *c, struct commit_file *files, size_t n, int64_t deadline, struct fail *why)
 {
 	bool helpers = c != NULL && c->n > 0;
-	int rc = helpers ? gate_enter(&c->gate, deadline, why) : 0;
 
+	if (n == 0)
+		return 0;
+	int rc = prepare(files, n, helpers, why);
+	if (rc == 0 && helpers)
+		rc = gate_enter(&c->gate, deadline, why);
 	if (rc == 0) {
-		if (n <= COMMIT_PACKET_FILES)
-			rc =
-			    n == 0 ? 0 : ask(c, COMMIT_SYNC | COMMIT_NAME, files, n, deadline, why);
-		else if ((rc = ask_all(c, COMMIT_SYNC, files, n, deadline, why)) == 0)
-			rc = ask_all(c, COMMIT_NAME, files, n, deadline, why);
+		rc = do_steps(c, files, n, deadline, why);
 		if (helpers)
 			gate_leave(&c->gate);
 	}
 	/* also after a helper did so: it may have died, or still be at work */
-	if (rc != 0)
+	if (rc != 0) {
+		commit_revoke(files, n);
 		commit_undo(files, n);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (files[i].from >= 0)
+			close(files[i].from);
 	return rc;
 }

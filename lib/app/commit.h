@@ -7,6 +7,7 @@
 
 #include "base/fail.h"
 #include "base/list.h"
+#include "base/slice.h"
 #include "io/child.h"
 #include "io/gate.h"
 
@@ -25,17 +26,28 @@
 #define COMMIT_HELPERS_MAX 4
 #define COMMIT_BATCH 16       /* requests that share one directory sync */
 #define COMMIT_OUTSTANDING 32 /* requests at one helper: the next batch waits there already */
+#define COMMIT_DATA_BYTES (1024 * 1024)
 
 /*
- * One file: written completely under a temporary name. Descriptors and names stay the caller's and
- * must not change during commit_files(). Names are of one path component, at most NAME_MAX bytes.
+ * One file. Either it is written completely under a temporary name, and fd is the descriptor it was
+ * written by (errors of earlier writes are reported to it); or fd is -1 and data is its content:
+ * then whoever does the work creates it as well. Small messages are better handed over as data:
+ * creating a file while others are synced takes about half a millisecond, in which an event loop
+ * would stand still. Descriptors, names and data stay the caller's and must not change during
+ * commit_files(). Names are of one path component, at most NAME_MAX bytes.
  */
 struct commit_file {
-	int fd; /* the descriptor it was written by: errors of earlier writes are reported to it */
+	int fd;
+	struct slice data; /* fd -1: at most COMMIT_DATA_BYTES */
 	int tmp_dirfd;
 	const char *tmp_name;
 	int dst_dirfd; /* of the same file system */
 	const char *dst_name;
+
+	/* used by commit_files() */
+	int from;         /* descriptor of the data on its way to a helper; -1: none */
+	int made;         /* the file made of the data; -1: none */
+	int64_t stamp_ns; /* its modification time, by which it is known again */
 };
 
 struct commit_helper {
@@ -77,14 +89,15 @@ void commit_forked(struct commit *c);
 /*
  * Make n files durable, all or none. c NULL: without helpers. Returns 0 when all of them are
  * synced, named and their directories synced. On -1 none is left under either name, as far as the
- * disk obeys; a reader that was quicker than the failure may have seen one. A final name that
- * exists is never replaced.
+ * disk obeys; a reader that was quicker than the failure may have seen one, and a helper that was
+ * killed may leave a part of one under its temporary name. A name that exists is never replaced.
  *
  * deadline: for the wait for a helper; work in the calling process takes what it takes. Out of
  * time and cancelled count as failures: the files are taken back.
- * Fails with STORAGE (also when a helper died), STORAGE_FULL, TIMEOUT, CANCELLED.
+ * Fails with STORAGE (also when a helper died; errnum EEXIST when a name is taken), STORAGE_FULL,
+ * TIMEOUT, CANCELLED.
  */
-int commit_files(struct commit *c, const struct commit_file *files, size_t n, int64_t deadline,
-    struct fail *why);
+int commit_files(
+    struct commit *c, struct commit_file *files, size_t n, int64_t deadline, struct fail *why);
 
 #endif

@@ -9,8 +9,12 @@ struct head {
 };
 
 struct entry {
+	int64_t stamp_ns;
+	uint32_t data_len;
 	uint16_t fd, tmp_dirfd, dst_dirfd; /* indexes */
+	uint8_t is_data;                   /* fd is of data, not of the file */
 	uint8_t tmp_len, dst_len;          /* names follow, without NUL */
+	uint8_t unused;
 };
 
 /* A compromised worker must not reach out of the directories whose descriptors it has. */
@@ -50,7 +54,10 @@ commit_packet_format(struct buf *out, uint64_t id, unsigned steps, const struct 
 		if (!is_component(f->tmp_name, tmp_len) || !is_component(f->dst_name, dst_len))
 			return -1;
 		struct entry entry = {
-			.fd = fd_index(f->fd, fds_r, fds_n_r),
+			.stamp_ns = f->stamp_ns,
+			.data_len = (uint32_t)f->data.n,
+			.is_data = f->fd < 0,
+			.fd = fd_index(f->fd < 0 ? f->from : f->fd, fds_r, fds_n_r),
 			.tmp_dirfd = fd_index(f->tmp_dirfd, fds_r, fds_n_r),
 			.dst_dirfd = fd_index(f->dst_dirfd, fds_r, fds_n_r),
 			.tmp_len = (uint8_t)tmp_len,
@@ -89,7 +96,13 @@ parse_file(struct slice *rest, struct commit_packet *p, struct commit_file *f, c
 	*rest = slice_sub(*rest, sizeof(entry), rest->n);
 	if (entry.fd >= p->fds_n || entry.tmp_dirfd >= p->fds_n || entry.dst_dirfd >= p->fds_n)
 		return false;
-	f->fd = p->fds[entry.fd];
+	if (entry.data_len > COMMIT_DATA_BYTES)
+		return false;
+	f->fd = entry.is_data ? -1 : p->fds[entry.fd];
+	f->from = entry.is_data ? p->fds[entry.fd] : -1;
+	f->made = -1;
+	f->data = slice_make(NULL, entry.data_len);
+	f->stamp_ns = entry.stamp_ns;
 	f->tmp_dirfd = p->fds[entry.tmp_dirfd];
 	f->dst_dirfd = p->fds[entry.dst_dirfd];
 	f->tmp_name = take_name(rest, entry.tmp_len, store);

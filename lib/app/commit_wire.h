@@ -23,7 +23,7 @@
 /* Three descriptors a file at most; the kernel takes 253 a packet (SCM_MAX_FD). */
 #define COMMIT_PACKET_FILES 80
 #define COMMIT_PACKET_FDS (3 * COMMIT_PACKET_FILES)
-#define COMMIT_PACKET_BYTES (16 + COMMIT_PACKET_FILES * (8 + 2 * NAME_MAX))
+#define COMMIT_PACKET_BYTES (16 + COMMIT_PACKET_FILES * (24 + 2 * NAME_MAX))
 
 struct commit_answer {
 	uint64_t id;
@@ -36,7 +36,7 @@ struct commit_answer {
 struct commit_request {
 	uint64_t id;
 	unsigned steps;
-	const struct commit_file *files;
+	struct commit_file *files;
 	size_t n;
 	size_t named; /* files[0..named) have their final names */
 	struct fail why;
@@ -55,11 +55,19 @@ struct commit_packet {
 void commit_batch(struct commit_request *const *requests, size_t n);
 
 /*
- * Take files back: unlink the temporary names, then the final ones where they are still the same
+ * Take files back: unlink the temporary names, then the final ones, where they are still the same
  * files. In this order a helper that is at work meanwhile either has named a file, which is seen,
- * or finds nothing to name.
+ * or finds nothing to name. For files made of data commit_revoke comes first.
  */
 void commit_undo(const struct commit_file *files, size_t n);
+
+/*
+ * Data travels in a memory file, one byte longer than it is. Emptied, it tells a helper that has
+ * not yet named the file that nobody wants it any more.
+ */
+int commit_data_open(struct commit_file *f, struct fail *why);
+void commit_revoke(const struct commit_file *files, size_t n);
+bool commit_revoked(const struct commit_file *f);
 
 /* Compose a packet; fds_r (COMMIT_PACKET_FDS) are the distinct descriptors. -1: a name is bad. */
 int commit_packet_format(struct buf *out, uint64_t id, unsigned steps,

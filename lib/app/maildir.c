@@ -121,29 +121,36 @@ is_taken(const struct maildir_file *f)
 	return fstatat(f->maildir->new, f->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* The message outgrew the memory. */
+static int
+make_file(struct maildir_file *f, struct fail *why)
+{
+	struct fail reason;
+
+	for (int tries = 0; tries < NAME_TRIES; tries++) {
+		next_name(f);
+		if (storage_file_create(&f->file, f->maildir->tmp, f->name, &reason) == 0) {
+			if (!is_taken(f))
+				return 0;
+			unlinkat(f->maildir->tmp, f->name, 0);
+			close(f->file.fd);
+			f->file.fd = -1;
+			fail_set(&reason, FAIL_STORAGE, "new/%s exists", f->name);
+		} else if (reason.errnum != EEXIST) {
+			break;
+		}
+	}
+	if (why != NULL)
+		*why = reason;
+	return -1;
+}
+
 int
 maildir_create(
     struct maildir_file *f, const struct maildir *md, struct slice head, struct fail *why)
 {
-	struct fail reason;
-
 	f->maildir = md;
-	for (int tries = 0;; tries++) {
-		next_name(f);
-		if (storage_file_create(&f->file, md->tmp, f->name, &reason) == 0) {
-			if (!is_taken(f))
-				break;
-			maildir_abort(f);
-			fail_set(&reason, FAIL_STORAGE, "new/%s exists", f->name);
-		} else if (reason.errnum != EEXIST) {
-			tries = NAME_TRIES;
-		}
-		if (tries < NAME_TRIES)
-			continue;
-		if (why != NULL)
-			*why = reason;
-		return -1;
-	}
+	storage_file_init(&f->file);
 	if (maildir_write(f, head, why) == 0)
 		return 0;
 	maildir_abort(f);
@@ -153,6 +160,8 @@ maildir_create(
 int
 maildir_write(struct maildir_file *f, struct slice text, struct fail *why)
 {
+	if (f->file.fd < 0 && !storage_file_fits(&f->file, text.n) && make_file(f, why) != 0)
+		return -1;
 	return storage_file_text(&f->file, text, why);
 }
 
@@ -167,7 +176,11 @@ maildir_abort(struct maildir_file *f)
 static int
 finish(struct maildir_file *f, struct fail *why)
 {
-	if (storage_file_text_end(&f->file, why) != 0 || storage_file_flush(&f->file, why) != 0)
+	if (storage_file_text_end(&f->file, why) != 0)
+		return -1;
+	if (f->file.fd < 0)
+		return 0;
+	if (storage_file_flush(&f->file, why) != 0)
 		return -1;
 	/* mtime is the time of delivery, not of the last piece of a slow peer */
 	if (futimens(f->file.fd, NULL) != 0)
@@ -175,21 +188,51 @@ finish(struct maildir_file *f, struct fail *why)
 	return 0;
 }
 
+/* Tell what is to be committed; what is in memory gets its name now. True when all of it is. */
+static bool
+list_files(struct maildir_file *const *files, size_t n, struct commit_file *list)
+{
+	bool all_in_memory = true;
+
+	for (size_t i = 0; i < n; i++) {
+		struct maildir_file *f = files[i];
+		if (f->file.fd < 0)
+			next_name(f);
+		else
+			all_in_memory = false;
+		list[i] = (struct commit_file){
+			.fd = f->file.fd,
+			.data = slice_make(f->file.pending.data, f->file.pending.len),
+			.tmp_dirfd = f->maildir->tmp,
+			.tmp_name = f->name,
+			.dst_dirfd = f->maildir->new,
+			.dst_name = f->name,
+		};
+	}
+	return all_in_memory;
+}
+
 int
 maildir_commit(struct maildir_file *const *files, size_t n, struct commit *c, int64_t deadline,
     struct fail *why)
 {
 	struct commit_file *list = mem_array(n, sizeof(*list));
+	struct fail reason;
 	int rc = 0;
 
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		struct maildir_file *f = files[i];
-		rc = finish(f, why);
-		list[i] = (struct commit_file){ f->file.fd, f->maildir->tmp, f->name,
-			f->maildir->new, f->name };
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = finish(files[i], why);
+	for (int tries = 0; rc == 0; tries++) {
+		bool again = list_files(files, n, list);
+		if (commit_files(c, list, n, deadline, &reason) == 0)
+			break;
+		/* a name was taken: with the text in memory another one is at hand */
+		if (again && reason.errnum == EEXIST && tries < NAME_TRIES)
+			continue;
+		if (why != NULL)
+			*why = reason;
+		rc = -1;
 	}
-	if (rc == 0)
-		rc = commit_files(c, list, n, deadline, why);
 	for (size_t i = 0; i < n; i++) {
 		if (rc != 0)
 			maildir_abort(files[i]);

@@ -45,8 +45,9 @@ struct maildir_file {
 
 /*
  * Start a delivery. head: the first lines of the file (Return-Path, Delivered-To), each ended by
- * CRLF or LF. A name that exists in tmp/ or new/ is passed over. Fails with STORAGE, STORAGE_FULL;
- * then there is nothing to abort.
+ * CRLF or LF. A message of less than STORAGE_BUFFER_BYTES stays in memory until the commit, which
+ * makes its file; a larger one is written into tmp/. A name that exists in tmp/ or new/ is passed
+ * over. Fails with STORAGE, STORAGE_FULL; then there is nothing to abort.
  */
 int maildir_create(
     struct maildir_file *f, const struct maildir *md, struct slice head, struct fail *why);

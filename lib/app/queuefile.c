@@ -92,6 +92,15 @@ spool_sweep(const struct spool *s, struct fail *why)
 
 /* --- writing ---------------------------------------------------------------------------------------- */
 
+/* The sweep leaves locked files alone. */
+static int
+make_file(struct queue_writer *w, struct fail *why)
+{
+	if (storage_file_create(&w->file, w->spool->tmp, w->id, why) != 0)
+		return -1;
+	return flock(w->file.fd, LOCK_EX | LOCK_NB) == 0 ? 0 : storage_fail(why, "flock");
+}
+
 static int
 put_envelope(struct queue_writer *w, const struct queue_envelope *envelope, struct fail *why)
 {
@@ -99,6 +108,8 @@ put_envelope(struct queue_writer *w, const struct queue_envelope *envelope, stru
 
 	buf_init(&text, LIMIT_ENVELOPE_BYTES);
 	int rc = queue_envelope_format(&text, envelope, why);
+	if (rc == 0 && w->file.fd < 0 && !storage_file_fits(&w->file, text.len))
+		rc = make_file(w, why);
 	if (rc == 0)
 		rc = storage_file_put(&w->file, slice_make(text.data, text.len), why);
 	buf_free(&text);
@@ -107,7 +118,7 @@ put_envelope(struct queue_writer *w, const struct queue_envelope *envelope, stru
 
 int
 queuefile_create(struct queue_writer *w, const struct spool *s, struct queue_envelope *envelope,
-    struct fail *why)
+    bool hold, struct fail *why)
 {
 	uint32_t random;
 
@@ -118,11 +129,9 @@ queuefile_create(struct queue_writer *w, const struct spool *s, struct queue_env
 	memcpy(envelope->id, w->id, sizeof(w->id));
 	if (envelope->time == 0)
 		envelope->time = clock_wall();
-	if (storage_file_create(&w->file, s->tmp, w->id, why) != 0)
-		return -1;
+	storage_file_init(&w->file);
 	w->file.checksum = true;
-	/* the sweep leaves locked files alone */
-	int rc = flock(w->file.fd, LOCK_EX | LOCK_NB) == 0 ? 0 : storage_fail(why, "flock");
+	int rc = hold ? make_file(w, why) : 0;
 	if (rc == 0)
 		rc = put_envelope(w, envelope, why);
 	if (rc != 0)
@@ -133,6 +142,8 @@ queuefile_create(struct queue_writer *w, const struct spool *s, struct queue_env
 int
 queuefile_write(struct queue_writer *w, struct slice text, struct fail *why)
 {
+	if (w->file.fd < 0 && !storage_file_fits(&w->file, text.n) && make_file(w, why) != 0)
+		return -1;
 	return storage_file_text(&w->file, text, why);
 }
 
@@ -165,16 +176,26 @@ finish(struct queue_writer *w, struct fail *why)
 	if (storage_file_text_end(&w->file, why) != 0)
 		return -1;
 	trailer_format(trailer, w->file.bytes, w->file.crc);
+	if (w->file.fd < 0 && !storage_file_fits(&w->file, sizeof(trailer)) &&
+	    make_file(w, why) != 0)
+		return -1;
 	if (storage_file_put(&w->file, slice_str(trailer), why) != 0)
 		return -1;
-	return storage_file_flush(&w->file, why);
+	return w->file.fd < 0 ? 0 : storage_file_flush(&w->file, why);
 }
 
 int
 queuefile_commit(struct queue_writer *w, struct commit *c, int64_t deadline, struct fail *why)
 {
-	struct commit_file file = { w->file.fd, w->spool->tmp, w->id, w->spool->q, w->id };
 	int rc = finish(w, why);
+	struct commit_file file = {
+		.fd = w->file.fd,
+		.data = slice_make(w->file.pending.data, w->file.pending.len),
+		.tmp_dirfd = w->spool->tmp,
+		.tmp_name = w->id,
+		.dst_dirfd = w->spool->q,
+		.dst_name = w->id,
+	};
 
 	if (rc == 0)
 		rc = commit_files(c, &file, 1, deadline, why);

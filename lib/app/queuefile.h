@@ -1,6 +1,7 @@
 #ifndef APP_QUEUEFILE_H
 #define APP_QUEUEFILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "app/commit.h"
@@ -51,12 +52,14 @@ struct queue_writer {
 };
 
 /*
- * Start a message: fills envelope->id (made new) and, when it is 0, envelope->time; creates and
- * locks the file. Fails with STORAGE, STORAGE_FULL, and as queue_envelope_format; then there is
- * nothing to abort.
+ * Start a message: fills envelope->id (made new) and, when it is 0, envelope->time. hold: the file is
+ * made at once and locked, and stays so until queuefile_release, so that its submitter may deliver
+ * it first. Otherwise a message of less than STORAGE_BUFFER_BYTES stays in memory until the commit,
+ * which makes its file, and whoever comes first delivers it. Fails with STORAGE, STORAGE_FULL, and
+ * as queue_envelope_format; then there is nothing to abort.
  */
 int queuefile_create(struct queue_writer *w, const struct spool *s, struct queue_envelope *envelope,
-    struct fail *why);
+    bool hold, struct fail *why);
 
 /*
  * The next piece of the text, CRLF or LF lines, cut anywhere. Fails with STORAGE, STORAGE_FULL; abort
@@ -68,9 +71,9 @@ int queuefile_write(struct queue_writer *w, struct slice text, struct fail *why)
 void queuefile_abort(struct queue_writer *w);
 
 /*
- * Trailer, sync, name: 0 when the message is durable in the queue, under our lock until
- * queuefile_release (so that its submitter may deliver first). -1: nothing is in the queue and
- * nothing is left to abort. Fails as commit_files.
+ * Trailer, sync, name: 0 when the message is durable in the queue; then queuefile_release ends the
+ * writer and the lock. -1: nothing is in the queue and nothing is left to abort. Fails as
+ * commit_files.
  */
 int queuefile_commit(struct queue_writer *w, struct commit *c, int64_t deadline, struct fail *why);
 void queuefile_release(struct queue_writer *w);

@@ -85,11 +85,24 @@ storage_dir_open(int parent, const char *name, bool *made_r, struct fail *why)
 
 /* --- files --------------------------------------------------------------------------------------- */
 
+void
+storage_file_init(struct storage_file *f)
+{
+	memset(f, 0, sizeof(*f));
+	f->fd = -1;
+	buf_init(&f->pending, STORAGE_BUFFER_BYTES);
+}
+
+bool
+storage_file_fits(const struct storage_file *f, size_t n)
+{
+	/* a CR may wait to be put first */
+	return n < STORAGE_BUFFER_BYTES && f->pending.len + n + 1 <= STORAGE_BUFFER_BYTES;
+}
+
 int
 storage_file_create(struct storage_file *f, int dirfd, const char *name, struct fail *why)
 {
-	memset(f, 0, sizeof(*f));
-	buf_init(&f->pending, STORAGE_BUFFER_BYTES);
 	f->fd = openat(
 	    dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
 	if (f->fd < 0)

@@ -38,7 +38,9 @@ int storage_dir_open(int parent, const char *name, bool *made_r, struct fail *wh
 
 /*
  * A file being written. Bytes gather in memory (STORAGE_BUFFER_BYTES) and go to the page cache by
- * write(2). The first failure stays: every later call returns it, so that a caller may check once.
+ * write(2). Until storage_file_create it is in memory only: whoever writes more than
+ * storage_file_fits creates it first. The first failure stays: every later call returns it, so that
+ * a caller may check once.
  */
 #define STORAGE_BUFFER_BYTES 16384
 struct storage_file {
@@ -51,9 +53,13 @@ struct storage_file {
 	struct fail why; /* the first failure, code NONE for none */
 };
 
+void storage_file_init(struct storage_file *f);
+/* True when n bytes more of text can be put without a file. */
+bool storage_file_fits(const struct storage_file *f, size_t n);
+
 /*
  * Create name in dirfd, where it must not exist, mode 0600, for writing. Fails with STORAGE (errnum
- * EEXIST when the name is taken), STORAGE_FULL; then fd is -1.
+ * EEXIST when the name is taken), STORAGE_FULL; then fd is still -1.
  */
 int storage_file_create(struct storage_file *f, int dirfd, const char *name, struct fail *why);
 

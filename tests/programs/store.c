@@ -51,7 +51,7 @@ deliver_queue(struct fail *why)
 	struct queue_envelope e = { .sender = "x@y", .rcpts = &rcpt, .rcpts_n = 1 };
 	struct queue_writer w;
 
-	if (queuefile_create(&w, &spool, &e, why) != 0)
+	if (queuefile_create(&w, &spool, &e, false, why) != 0)
 		return -1;
 	if (queuefile_write(&w, slice_make(text, text_n), why) != 0) {
 		queuefile_abort(&w);

@@ -15,9 +15,14 @@ static struct scratch dir;
 static struct maildir md;
 static struct fail why;
 
+/* More than stays in memory: the file is made at once. */
+static char big[STORAGE_BUFFER_BYTES + 1];
+
 static void
 begin(void)
 {
+	memset(big, 'x', sizeof(big) - 1);
+
 	scratch_begin(&dir);
 	CHECK_INT(maildir_open(&md, scratch_path(&dir, "box"), &why), 0);
 }
@@ -110,6 +115,7 @@ TEST(crlf_becomes_lf_wherever_the_text_is_cut)
 		for (size_t k = i; k < sizeof(text); k++) {
 			TEST_ROW("cut at %zu and %zu", i, k);
 			struct slice all = slice_make(text, sizeof(text) - 1);
+			storage_file_init(&f);
 			CHECK_INT(storage_file_create(&f, md.tmp, "t", &why), 0);
 			CHECK_INT(storage_file_text(&f, slice_sub(all, 0, i), &why), 0);
 			CHECK_INT(storage_file_text(&f, slice_sub(all, i, k), &why), 0);
@@ -149,6 +155,10 @@ TEST(an_aborted_delivery_leaves_nothing)
 
 	begin();
 	CHECK_INT(maildir_create(&f, &md, slice_str("h\n"), &why), 0);
+	CHECK_INT(scratch_count(&dir, "box/tmp"), 0);
+	maildir_abort(&f);
+	CHECK_INT(maildir_create(&f, &md, slice_str("h\n"), &why), 0);
+	CHECK_INT(maildir_write(&f, slice_str(big), &why), 0);
 	CHECK_INT(scratch_count(&dir, "box/tmp"), 1);
 	CHECK_INT(scratch_count(&dir, "box/new"), 0);
 	maildir_abort(&f);
@@ -201,32 +211,43 @@ name_after(const char *name, unsigned long k, char out[MAILDIR_NAME_BYTES])
 	    out, MAILDIR_NAME_BYTES, "%.*s%lu%s", (int)(q + 1 - name), name, counter + k, rest);
 }
 
-TEST(a_name_that_exists_is_passed_over_and_never_replaced)
+/* The name that was just used; the next ones follow by name_after. */
+static void
+used_name(char out[MAILDIR_NAME_BYTES])
 {
-	static const char *const pieces[] = { "mine\r\n", NULL };
-	char name[MAILDIR_NAME_BYTES], planted[512];
 	struct maildir_file f;
 
-	begin();
 	md.now_us = same_time;
-	CHECK_INT(maildir_create(&f, &md, slice_str(""), &why), 0);
-	snprintf(name, sizeof(name), "%s", f.name);
+	CHECK_INT(maildir_create(&f, &md, slice_str(big), &why), 0);
+	memcpy(out, f.name, MAILDIR_NAME_BYTES);
 	maildir_abort(&f);
-	char next[MAILDIR_NAME_BYTES];
-	name_after(name, 1, next);
-	snprintf(planted, sizeof(planted), "box/tmp/%s", next);
-	scratch_write(&dir, planted, "theirs", 6);
-	name_after(name, 2, next);
-	snprintf(planted, sizeof(planted), "box/new/%s", next);
-	scratch_write(&dir, planted, "theirs", 6);
-	CHECK_INT(deliver("", pieces), 0);
-	name_after(name, 3, next);
-	CHECK_INT(scratch_count(&dir, "box/tmp"), 1);
-	CHECK_INT(scratch_count(&dir, "box/new"), 2);
-	CHECK_STR(scratch_read(&dir, planted), "theirs");
-	snprintf(planted, sizeof(planted), "box/new/%s", next);
-	CHECK_STR(scratch_read(&dir, planted), "mine\n");
-	end();
+}
+
+TEST(a_name_that_exists_is_passed_over_and_never_replaced)
+{
+	const char *pieces[] = { "mine\r\n", NULL, NULL };
+	char name[MAILDIR_NAME_BYTES], next[MAILDIR_NAME_BYTES], planted[512];
+
+	for (int spill = 0; spill <= 1; spill++) {
+		TEST_ROW("%s", spill ? "large" : "small");
+		begin();
+		pieces[1] = spill ? big : NULL;
+		used_name(name);
+		name_after(name, 1, next);
+		snprintf(planted, sizeof(planted), "box/tmp/%s", next);
+		scratch_write(&dir, planted, "theirs", 6);
+		name_after(name, 2, next);
+		snprintf(planted, sizeof(planted), "box/new/%s", next);
+		scratch_write(&dir, planted, "theirs", 6);
+		CHECK_INT(deliver("", pieces), 0);
+		name_after(name, 3, next);
+		CHECK_INT(scratch_count(&dir, "box/tmp"), 1);
+		CHECK_INT(scratch_count(&dir, "box/new"), 2);
+		CHECK_STR(scratch_read(&dir, planted), "theirs");
+		snprintf(planted, sizeof(planted), "box/new/%s", next);
+		CHECK_INT(strlen(scratch_read(&dir, planted)), spill ? 5 + strlen(big) : 5);
+		end();
+	}
 }
 
 TEST(a_name_taken_at_the_last_moment_is_a_failure_and_keeps_the_other_file)
@@ -235,7 +256,7 @@ TEST(a_name_taken_at_the_last_moment_is_a_failure_and_keeps_the_other_file)
 	char planted[512];
 
 	begin();
-	CHECK_INT(maildir_create(&f, &md, slice_str("mine"), &why), 0);
+	CHECK_INT(maildir_create(&f, &md, slice_str(big), &why), 0);
 	snprintf(planted, sizeof(planted), "box/new/%s", f.name);
 	scratch_write(&dir, planted, "theirs", 6);
 	CHECK_INT(maildir_commit(&one, 1, NULL, DEADLINE_NEVER, &why), -1);
@@ -243,6 +264,30 @@ TEST(a_name_taken_at_the_last_moment_is_a_failure_and_keeps_the_other_file)
 	CHECK_STR(scratch_read(&dir, planted), "theirs");
 	CHECK_INT(scratch_count(&dir, "box/tmp"), 0);
 	end();
+}
+
+/* Small and large messages, so that every way into the file meets the buffer's end. */
+TEST(messages_around_the_size_of_the_buffer_are_complete)
+{
+	static char text[2 * STORAGE_BUFFER_BYTES + 16];
+	struct maildir_file f, *one = &f;
+	struct stat st;
+
+	memset(text, 'x', sizeof(text));
+	for (size_t n = STORAGE_BUFFER_BYTES - 8; n < STORAGE_BUFFER_BYTES + 8; n++) {
+		for (size_t cut = 0; cut <= n; cut += n - 3) {
+			TEST_ROW("%zu bytes in %zu and the rest", n, cut);
+			begin();
+			CHECK_INT(maildir_create(&f, &md, slice_make(text, cut), &why), 0);
+			CHECK_INT(maildir_write(&f, slice_make(text, n - cut), &why), 0);
+			CHECK_INT(maildir_write(&f, slice_str("\r"), &why), 0);
+			CHECK_INT(maildir_write(&f, slice_str("\n"), &why), 0);
+			CHECK_INT(maildir_commit(&one, 1, NULL, DEADLINE_NEVER, &why), 0);
+			CHECK_INT(stat(scratch_path(&dir, scratch_only(&dir, "box/new")), &st), 0);
+			CHECK_INT(st.st_size, n + 1);
+			end();
+		}
+	}
 }
 
 TEST(a_link_in_place_of_a_directory_is_refused)
@@ -270,14 +315,10 @@ TEST(a_planted_link_or_fifo_in_tmp_is_passed_over)
 {
 	static const char *const pieces[] = { "mine\r\n", NULL };
 	char name[MAILDIR_NAME_BYTES], next[MAILDIR_NAME_BYTES], planted[512];
-	struct maildir_file f;
 
 	begin();
-	md.now_us = same_time;
 	scratch_write(&dir, "victim", "theirs", 6);
-	CHECK_INT(maildir_create(&f, &md, slice_str(""), &why), 0);
-	snprintf(name, sizeof(name), "%s", f.name);
-	maildir_abort(&f);
+	used_name(name);
 	for (unsigned long k = 1; k <= 3; k++) {
 		name_after(name, k, next);
 		snprintf(planted, sizeof(planted), "box/tmp/%s", next);

@@ -222,7 +222,7 @@ queue_one(struct slice text)
 	struct queue_envelope e = { .sender = "x@y", .rcpts = &r, .rcpts_n = 1 };
 	struct queue_writer w;
 
-	CHECK_INT(queuefile_create(&w, &spool, &e, &why), 0);
+	CHECK_INT(queuefile_create(&w, &spool, &e, false, &why), 0);
 	CHECK_INT(queuefile_write(&w, text, &why), 0);
 	CHECK_INT(queuefile_commit(&w, NULL, DEADLINE_NEVER, &why), 0);
 	queuefile_release(&w);
@@ -310,7 +310,7 @@ TEST(the_file_is_locked_until_it_is_released)
 
 	begin();
 	CHECK_INT(commit_start(&c, 1, &why), 0);
-	CHECK_INT(queuefile_create(&w, &spool, &e, &why), 0);
+	CHECK_INT(queuefile_create(&w, &spool, &e, true, &why), 0);
 	int fd = open(scratch_path(&dir, scratch_only(&dir, "spool/tmp")), O_RDONLY);
 	CHECK_INT(flock(fd, LOCK_EX | LOCK_NB), -1);
 	CHECK_INT(queuefile_commit(&w, &c, clock_deadline(10000), &why), 0);
@@ -319,7 +319,7 @@ TEST(the_file_is_locked_until_it_is_released)
 	/* the helper's copy of the descriptor is closed before it answers */
 	CHECK_INT(flock(fd, LOCK_EX | LOCK_NB), 0);
 	close(fd);
-	CHECK_INT(queuefile_create(&w, &spool, &e, &why), 0);
+	CHECK_INT(queuefile_create(&w, &spool, &e, true, &why), 0);
 	queuefile_abort(&w);
 	CHECK_INT(scratch_count(&dir, "spool/tmp"), 0);
 	commit_stop(&c, clock_deadline(5000));
@@ -460,7 +460,7 @@ TEST(ten_thousand_recipients_and_a_large_text_fit)
 		rcpts[i].address = names[i];
 	}
 	memset(text, 'x', 3000001);
-	CHECK_INT(queuefile_create(&w, &spool, &e, &why), 0);
+	CHECK_INT(queuefile_create(&w, &spool, &e, true, &why), 0);
 	CHECK_INT(queuefile_write(&w, slice_make(text, 3000001), &why), 0);
 	CHECK_INT(queuefile_commit(&w, NULL, DEADLINE_NEVER, &why), 0);
 	queuefile_release(&w);
@@ -483,7 +483,7 @@ TEST(the_spool_sweep_leaves_what_is_locked)
 	struct queue_writer w;
 
 	begin();
-	CHECK_INT(queuefile_create(&w, &spool, &e, &why), 0);
+	CHECK_INT(queuefile_create(&w, &spool, &e, true, &why), 0);
 	CHECK_INT(futimens(w.file.fd, old), 0);
 	CHECK_INT(spool_sweep(&spool, &why), 0);
 	queuefile_release(&w);
