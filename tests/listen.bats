@@ -320,12 +320,12 @@ order() {
     export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 # ptrace is taken
     for helpers in 0 2; do
         peer_start traced '^listening on ' strace -f -y -s 60 -o "$D/trace" \
-            -e trace=fsync,fdatasync,link,linkat,rename,renameat,renameat2,write,sendto \
+            -e trace=sendfile,fsync,fdatasync,link,linkat,rename,renameat,renameat2,write,sendto \
             "$MXTLS" listen --tls off --accept ok.test --deliver "maildir:$D/box$helpers" --commit-helpers $helpers 127.0.0.1:0
         : > "$D/trace"
         run -0 swaks --server "$(listen_at traced)" --ehlo client.box.test --from a@sender.test --to u@ok.test,v@ok.test
         new_mail "$D/box$helpers" 2
-        order 'write\(.*box./tmp/.*Return-Path' 'fsync\(.*box./tmp/' 'renameat2\(.*/tmp>.*/new>.*= 0' 'fsync\(.*/new>' \
+        order 'sendfile\(.*box./tmp/' 'fsync\(.*box./tmp/' 'renameat2\(.*/tmp>.*/new>.*= 0' 'fsync\(.*/new>' \
             'write\(.*socket.*"250 2\.0\.0 Ok: '
         same "$(grep -ac 'fsync(.*box./tmp/' "$D/trace")" 2
         kill -TERM "$(pgrep -P "$(peer_pid traced)")" # strace itself would only let go
