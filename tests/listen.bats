@@ -325,7 +325,7 @@ order() {
         : > "$D/trace"
         run -0 swaks --server "$(listen_at traced)" --ehlo client.box.test --from a@sender.test --to u@ok.test,v@ok.test
         new_mail "$D/box$helpers" 2
-        order 'sendfile\(.*box./tmp/' 'fsync\(.*box./tmp/' 'renameat2\(.*/tmp>.*/new>.*= 0' 'fsync\(.*/new>' \
+        order '(write|sendfile)\(.*box./tmp/' 'fsync\(.*box./tmp/' 'renameat2\(.*/tmp>.*/new>.*= 0' 'fsync\(.*/new>' \
             'write\(.*socket.*"250 2\.0\.0 Ok: '
         same "$(grep -ac 'fsync(.*box./tmp/' "$D/trace")" 2
         kill -TERM "$(pgrep -P "$(peer_pid traced)")" # strace itself would only let go

@@ -172,7 +172,7 @@ helper_get(struct commit *c, int64_t deadline, struct fail *why)
 
 /* --- asking ---------------------------------------------------------------------------------------- */
 
-/* One try. 1: sent; 0: not now; -1 with why. */
+/* One try. 1: sent; 0: not now; -1 with why; when the helper is dead it has not got the request. */
 static int
 packet_send(
     struct commit_helper *h, const struct buf *packet, const int *fds, size_t n, struct fail *why)
@@ -299,6 +299,7 @@ answer_wait(struct commit_helper *h, struct pending *p, int64_t deadline, struct
 	return rc;
 }
 
+/* 0 or -1 as commit_files; 1: the helper was dead before it got the request. */
 static int
 ask_helper(struct commit_helper *h, uint64_t id, unsigned steps, const struct commit_file *files,
     size_t n, int64_t deadline, struct fail *why)
@@ -316,7 +317,7 @@ ask_helper(struct commit_helper *h, uint64_t id, unsigned steps, const struct co
 		rc = request_send(h, &packet, fds, fds_n, deadline, why);
 	buf_free(&packet);
 	if (rc != 0)
-		return -1;
+		return h->dead ? 1 : -1;
 	waitq_init(&p.waiting);
 	list_append(&h->pending, &p.link);
 	h->outstanding++;
@@ -345,11 +346,14 @@ ask(struct commit *c, unsigned steps, struct commit_file *files, size_t n, int64
 			*why = req.why;
 		return -1;
 	}
-	struct commit_helper *h = helper_get(c, deadline, why);
-	if (h == NULL)
-		return -1;
-	int rc = ask_helper(h, c->next_id++, steps, files, n, deadline, why);
-	h->users--;
+	int rc;
+	do {
+		struct commit_helper *h = helper_get(c, deadline, why);
+		if (h == NULL)
+			return -1;
+		rc = ask_helper(h, c->next_id++, steps, files, n, deadline, why);
+		h->users--;
+	} while (rc > 0);
 	return rc;
 }
 
