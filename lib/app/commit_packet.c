@@ -14,7 +14,7 @@ struct entry {
 	uint16_t fd, tmp_dirfd, dst_dirfd; /* indexes */
 	uint8_t is_data;                   /* fd is of data, not of the file */
 	uint8_t tmp_len, dst_len;          /* names follow, without NUL */
-	uint8_t unused;
+	uint8_t unused[3];                 /* no bytes of padding that nobody set */
 };
 
 /* A compromised worker must not reach out of the directories whose descriptors it has. */

@@ -45,7 +45,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (size_t i = 0; i < p->req.n; i++) {
 			check_name(p->req.files[i].tmp_name);
 			check_name(p->req.files[i].dst_name);
-			check_fd(p, p->req.files[i].fd);
+			const struct commit_file *f = &p->req.files[i];
+			if (f->fd >= 0 ? f->from != -1 : f->data.n > COMMIT_DATA_BYTES)
+				abort();
+			check_fd(p, f->fd >= 0 ? f->fd : f->from);
 			check_fd(p, p->req.files[i].tmp_dirfd);
 			check_fd(p, p->req.files[i].dst_dirfd);
 		}
