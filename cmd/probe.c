@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "command.h"
+#include "dns/dns.h"
 #include "io/sched.h"
 #include "io/signals.h"
 #include "net/helo.h"
@@ -21,19 +22,24 @@
 #define GRACE_MS 2000 /* for sessions in flight after Ctrl-C */
 
 enum { FORMAT_TEXT, FORMAT_JSON };
+enum { MX_ALL, MX_FIRST };
+enum { KEYS_BOTH, KEYS_ANY };
 
 struct probe_cli {
-	const char *input, *output;                        /* target list, records */
-	const char *ca_file, *ca_dir, *helo, *source, *at; /* NULL: not given */
-	struct strs resolvers;                             /* ADDR[:PORT] each */
-	int64_t port;                                      /* 0: 25, or 465 with implicit TLS */
-	int64_t timeout_ms, deadline_ms, concurrency;
-	int format, family; /* family: 0 both, 4, 6 */
+	const char *input, *output;                              /* target list, records */
+	const char *ca_file, *ca_dir, *helo, *source, *at, *sni; /* NULL: not given */
+	struct strs resolvers;                                   /* ADDR[:PORT] each */
+	int64_t port; /* 0: 25, or 465 with implicit TLS */
+	int64_t timeout_ms, deadline_ms, concurrency, retries;
+	int format, family, mx, keys; /* family: 0 both, 4, 6 */
 	bool verbose, implicit_tls, trust_ad, allow_private, list_fields, no_dane;
 };
 
 static const struct opt_word formats[] = { { "text", FORMAT_TEXT }, { "json", FORMAT_JSON },
 	{ NULL, 0 } };
+static const struct opt_word mxs[] = { { "all", MX_ALL }, { "first", MX_FIRST }, { NULL, 0 } };
+static const struct opt_word key_types[] = { { "rsa,ecdsa", KEYS_BOTH }, { "ecdsa,rsa", KEYS_BOTH },
+	{ "any", KEYS_ANY }, { NULL, 0 } };
 
 #define ROW(kind, member, ...) OPT_ROW(kind, struct probe_cli, member, __VA_ARGS__)
 static const struct opt probe_opts[] = {
@@ -45,6 +51,8 @@ static const struct opt probe_opts[] = {
 	    .min = 1, .max = 65535),
 	ROW(FLAG, implicit_tls, "implicit-tls", 0, NULL,
 	    "TLS from the first byte (submissions, port 465) instead of STARTTLS"),
+	ROW(WORD, mx, "mx", 0, "WHICH", "MX hosts to probe: all of them, or the first",
+	    .words = mxs, .initial = "all"),
 	ROW(SET, family, NULL, '4', NULL, "IPv4 addresses only", .value = 4),
 	ROW(SET, family, NULL, '6', NULL, "IPv6 addresses only", .value = 6),
 	ROW(FLAG, allow_private, "allow-private", 0, NULL,
@@ -67,6 +75,15 @@ static const struct opt probe_opts[] = {
 	    "judge as of TIME: +14d, -1d, 2026-01-31, or 2026-01-31T12:00:00Z (default: now)"),
 
 	OPT_GROUP("Connections"),
+	ROW(WORD, keys, "key-types", 0, "TYPES",
+	    "certificates to ask each address for: RSA and ECDSA, or any, with one connection "
+	    "less",
+	    .words = key_types, .initial = "rsa,ecdsa"),
+	ROW(INT, retries, "retries", 0, "N",
+	    "further tries where a server did not say whether it does TLS", .max = 10,
+	    .initial = "1"),
+	ROW(STR, sni, "sni", 0, "NAME",
+	    "server name to ask for: auto (the MX host's), none, or NAME (default: auto)"),
 	ROW(STR, helo, "helo", 0, "NAME", "name to greet with (default: this host's full name)"),
 	ROW(STR, source, "source", 0, "ADDRESS", "connect from this address"),
 	ROW(DURATION, timeout_ms, "timeout", 0, "TIME", "wait for one reply at most", .min = 1,
@@ -203,18 +220,16 @@ target_done(void *ctx, size_t number, const struct target_facts *facts)
 
 /* --- targets ------------------------------------------------------------------------------------- */
 
-/* One target, which must be of the family that was asked for. */
+/* An address must be of the family that was asked for. */
 static int
-parse_target(const struct job *job, struct slice text, struct arena *arena, struct target *target_r,
-    struct fail *why)
+check_family(const struct job *job, const struct target *target, struct fail *why)
 {
-	if (target_parse(text, arena, target_r, why) != 0)
-		return -1;
-	int family = target_r->addr.sa.ss_family == AF_INET6 ? 6 : 4;
-	if (target_r->kind == TARGET_ADDRESS && job->family != 0 && family != job->family)
+	int family = target->addr.sa.ss_family == AF_INET6 ? 6 : 4;
+
+	if (target->kind == TARGET_ADDRESS && job->family != 0 && family != job->family)
 		return fail_set(why, FAIL_USAGE,
 		    "%s cannot be probed: only IPv%d is asked for (-%d, or the family of --source)",
-		    target_r->text, job->family, job->family);
+		    target->text, job->family, job->family);
 	return 0;
 }
 
@@ -224,24 +239,25 @@ parse_operand(struct job *job, struct arena *arena, struct target *target_r)
 	const char *text = job->operands->v[job->operand++];
 	struct fail why;
 
-	if (parse_target(job, slice_str(text), arena, target_r, &why) == 0)
+	if (target_parse(slice_str(text), arena, target_r, &why) == 0 &&
+	    check_family(job, target_r, &why) == 0)
 		return true;
 	command_fail(&cmd_probe, &why);
 	job->bad_operand = true;
 	return false;
 }
 
-/* A line of the list; empty ones and comments are no targets. */
 static bool
 parse_line(struct job *job, struct arena *arena, struct target *target_r)
 {
-	struct slice text = slice_trim(slice_str(job->lines.v[job->line++]));
+	struct slice text = slice_str(job->lines.v[job->line++]);
 	struct fail why;
+	int ret = target_parse_line(text, arena, target_r, &why);
 
-	if (text.n == 0 || text.p[0] == '#')
-		return false;
-	if (parse_target(job, text, arena, target_r, &why) == 0)
-		return true;
+	if (ret > 0)
+		ret = check_family(job, target_r, &why) == 0 ? 1 : -1;
+	if (ret >= 0)
+		return ret > 0;
 	fprintf(stderr, "mxtls probe: %s:%zu: %s\n", job->cli->input, job->line, why.text);
 	job->bad_line = true;
 	return false;
@@ -344,16 +360,35 @@ parse_source(const char *text, struct addr *source_r, int *family, struct fail *
 	return 0;
 }
 
+/* auto, none or a name, as session_options take it. */
+static int
+parse_sni(const char *text, struct arena *arena, const char **sni_r, struct fail *why)
+{
+	struct fail name_why;
+
+	*sni_r = NULL;
+	if (text == NULL || strcmp(text, "auto") == 0)
+		return 0;
+	*sni_r = strcmp(text, "none") == 0 ? "" : dns_name_normalize(text, arena, &name_why);
+	if (*sni_r == NULL)
+		return fail_set(why, FAIL_USAGE,
+		    "option --sni: %s; expected auto, none or a host name", name_why.text);
+	return 0;
+}
+
 /* Everything that a probe needs and that may fail before it starts. */
 static int
 setup(const struct probe_cli *cli, const struct job *job, struct arena *arena, struct addr *source,
     struct probe_options *probe, struct fail *why)
 {
 	/* DECISIONS C22: old versions and weak keys are reported, not handshake errors */
-	const struct tls_client_options tls = { .security_level = 0 };
+	const struct tls_client_options tls = { .security_level = 0, .alpn = true };
 	int family = cli->family;
 
 	*probe = (struct probe_options){ .port = (uint16_t)cli->port,
+		.first_mx = cli->mx == MX_FIRST,
+		.both_keys = cli->keys == KEYS_BOTH,
+		.retries = (unsigned)cli->retries,
 		.deadline_ms = cli->deadline_ms,
 		.allow_private = cli->allow_private,
 		.no_dane = cli->no_dane,
@@ -364,6 +399,8 @@ setup(const struct probe_cli *cli, const struct job *job, struct arena *arena, s
 		.implicit_tls = cli->implicit_tls,
 		.verbose = cli->verbose };
 	if (cli->at != NULL && parse_at(cli->at, &probe->session.at, why) != 0)
+		return -1;
+	if (parse_sni(cli->sni, arena, &probe->session.sni, why) != 0)
 		return -1;
 	if (cli->source != NULL) {
 		if (parse_source(cli->source, source, &family, why) != 0)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/probe_address.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -13,6 +14,7 @@
 #include "io/signals.h"
 #include "io/socket.h"
 #include "policy/dane.h"
+#include "policy/port25.h"
 #include "policy/verdict.h"
 
 #define SESSIONS_PER_TARGET 32 /* at once: a domain may name LIMIT_MX_HOSTS * LIMIT_MX_ADDRESSES */
@@ -24,6 +26,7 @@ struct run {
 	void *ctx;
 	struct gate targets;
 	struct map addresses; /* struct address by IP, while somebody is there or waits */
+	struct port25 port25;
 };
 
 /* One session at a time at each address. */
@@ -80,6 +83,10 @@ probing_unref(struct probing *p)
 	for (size_t i = 0; i < p->facts.exchanges_n; i++)
 		dane_advise(&p->facts.exchanges[i], p->facts.certs, p->facts.certs_n, &p->arena);
 	verdict_summarize(&p->facts, &p->arena, clock_wall());
+	if (!p->cancelled)
+		port25_note(&run->port25, &p->facts);
+	if (port25_concerns(&run->port25, &p->facts))
+		strs_add(&p->facts.summary.reasons, &p->arena, port25_finding(&run->port25));
 	run->done(run->ctx, p->number, p->cancelled ? NULL : &p->facts);
 	arena_free(&p->arena);
 	free(p);
@@ -121,27 +128,6 @@ address_release(struct run *run, struct slice ip, struct address *address)
 }
 
 static void
-session_in_turn(struct session_job *job, struct address *address)
-{
-	struct probing *p = job->probing;
-	int64_t queued = clock_ms();
-
-	if (gate_enter(&address->gate, DEADLINE_NEVER, NULL) != 0) {
-		job->facts->status = HOST_CANCELLED;
-		return;
-	}
-	/* the time in the queue is nobody's fault but ours */
-	int64_t deadline = p->deadline + (clock_ms() - queued);
-	if (p->arena.bytes < LIMIT_TARGET_BYTES)
-		probe_session(job->options, &job->to, job->host, p->domain, KEY_ANY, &p->arena,
-		    job->facts, &p->facts.certs, &p->facts.certs_n, deadline);
-	else
-		job->facts->error =
-		    arena_strdup(&p->arena, "the other servers of this target have said too much");
-	gate_leave(&address->gate);
-}
-
-static void
 session_fiber(void *arg)
 {
 	struct session_job *job = arg;
@@ -150,7 +136,18 @@ session_fiber(void *arg)
 
 	addr_ip_str(&job->to, ip);
 	struct address *address = address_hold(p->run, slice_str(ip));
-	session_in_turn(job, address);
+	probe_address(&(struct address_job){ .session = job->options,
+	    .both_keys = p->run->options->both_keys,
+	    .retries = p->run->options->retries,
+	    .turn = &address->gate,
+	    .to = &job->to,
+	    .host = job->host,
+	    .domain = p->domain,
+	    .arena = &p->arena,
+	    .facts = job->facts,
+	    .certs = &p->facts.certs,
+	    .certs_n = &p->facts.certs_n,
+	    .deadline = p->deadline });
 	address_release(p->run, slice_str(ip), address);
 	if (job->facts->status == HOST_CANCELLED)
 		p->cancelled = true;
@@ -260,9 +257,29 @@ exchange_fiber(void *arg)
 	probing_unref(p);
 }
 
+/*
+ * With --mx=first: the one that a sender would try first. Among equals that is a matter of chance
+ * for a sender, but here the same one each time, so that two probes can be compared.
+ */
 static void
-exchanges_start(struct probing *p, const struct mx_list *list)
+keep_first(struct mx_list *list)
 {
+	struct mx_host *first = &list->hosts[0];
+
+	for (size_t i = 1; i < list->n && list->hosts[i].preference == first->preference; i++)
+		if (strcmp(list->hosts[i].name, first->name) < 0)
+			first = &list->hosts[i];
+	list->hosts[0] = *first;
+	list->dropped += list->n - 1;
+	list->n = 1;
+}
+
+static void
+exchanges_start(struct probing *p, struct mx_list *list)
+{
+	if (list->n > 1 && p->run->options->first_mx)
+		keep_first(list);
+	p->facts.exchanges_left_out = (int64_t)list->dropped;
 	if (list->n > 0)
 		p->facts.exchanges = arena_alloc(&p->arena, list->n * sizeof(*p->facts.exchanges));
 	p->facts.exchanges_n = list->n;
@@ -355,6 +372,7 @@ probing_init(struct probing *p)
 	p->facts.schema = arena_strdup(&p->arena, "mxtls-probe/1");
 	p->facts.domain = arena_strdup(&p->arena, p->target.text);
 	p->facts.alabel = arena_strdup(&p->arena, p->target.name);
+	p->facts.rank = p->target.rank;
 	p->facts.timestamp = clock_wall();
 }
 
@@ -410,5 +428,7 @@ probe_run(const struct probe_options *options, probe_next_fn *next, probe_done_f
 	gate_init(&run.targets, concurrency_possible(options->concurrency));
 	map_init(&run.addresses);
 	sched_run(main_fiber, &run);
+	if (port25_finding(&run.port25) != NULL)
+		log_warn("%s", port25_finding(&run.port25));
 	map_free(&run.addresses);
 }

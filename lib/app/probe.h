@@ -15,7 +15,10 @@ struct probe_options {
 	struct session_options session; /* its dial.refuse is set by target */
 	struct dns_resolver *resolver;  /* NULL: every target is an address */
 	enum mx_family family;
-	uint16_t port;        /* of targets that name none; 0: 25, or 465 with implicit TLS */
+	bool first_mx;    /* of the MX hosts only the one that a sender would try first */
+	bool both_keys;   /* ask each address for an RSA and an ECDSA certificate (DECISIONS C21) */
+	unsigned retries; /* of probe_address */
+	uint16_t port;    /* of targets that name none; 0: 25, or 465 with implicit TLS */
 	int64_t deadline_ms;  /* for one target; waiting for our own other sessions is free */
 	bool allow_private;   /* private addresses from DNS, too (DECISIONS A9) */
 	bool no_dane;         /* TLSA records are not looked up */

@@ -188,7 +188,7 @@ starttls(struct session *s, struct fail *why)
 {
 	size_t post_220_bytes;
 	int64_t start = clock_ms();
-	int ret = smtp_starttls(&s->client, s->options.tls, s->host, s->keys, &post_220_bytes,
+	int ret = smtp_starttls(&s->client, s->options.tls, s->sni, s->keys, &post_220_bytes,
 	    &s->failed_tls, session_step(s), why);
 	bool replied = s->client.reply_ms != 0;
 
@@ -217,7 +217,7 @@ static int
 implicit_tls(struct session *s, int fd, struct conn **conn_r, struct fail *why)
 {
 	int64_t start = clock_ms();
-	struct tls *tls = tls_client(s->options.tls, fd, s->host, s->keys, why);
+	struct tls *tls = tls_client(s->options.tls, fd, s->sni, s->keys, why);
 
 	s->facts->implicit_tls = true;
 	int ret = tls == NULL ? -1 : tls_handshake(tls, session_step(s), why);
@@ -252,6 +252,7 @@ gather(struct session *s)
 	    arena_push(s->arena, &s->facts->tls, &s->facts->tls_n, sizeof(*facts));
 	facts_init_tls_facts(facts);
 	tls_gather(tls, s->arena, facts, s->certs, s->certs_n);
+	facts->duration = s->facts->timing.tls;
 	if (!s->in_tls)
 		return;
 	int64_t at = s->options.at != 0 ? s->options.at : clock_wall();
@@ -341,7 +342,8 @@ session_init(struct session *s, const struct session_options *options, const str
 	addr_ip_str(to, facts->ip);
 	facts->port = addr_port(to);
 	facts->implicit_tls = options->implicit_tls;
-	facts->sni = host != NULL ? arena_strdup(arena, host) : NULL;
+	s->sni = options->sni == NULL ? host : options->sni[0] == '\0' ? NULL : options->sni;
+	facts->sni = s->sni != NULL ? arena_strdup(arena, s->sni) : NULL;
 }
 
 /* The outcome of a step into the facts. */

@@ -21,6 +21,7 @@ struct session_options {
 	struct tls_ctx *tls;
 	struct tls_trust *trust;
 	const char *helo;   /* FQDN or literal; NULL: the literal of our end of the connection */
+	const char *sni;    /* server name to send; NULL: the MX host's, "": none */
 	int64_t timeout_ms; /* for each reply, and the handshake */
 	int64_t connect_ms; /* for connecting; 0: timeout_ms */
 	int64_t at;         /* Unix seconds to judge certificates as of; 0: now */
@@ -39,7 +40,7 @@ struct session_options {
 struct session {
 	struct session_options options;
 	const struct addr *to;
-	const char *host, *domain;
+	const char *host, *domain, *sni; /* sni: NULL is none */
 	enum key_type keys;
 	struct arena *arena;
 	struct host_facts *facts;
@@ -58,8 +59,8 @@ struct session {
  * Prepare; connects nothing.
  *
  * to          address and port
- * host        name of the MX host, A-labels: SNI, and what the certificate must name. NULL: the
- *             target is an address, which a certificate must name then
+ * host        name of the MX host, A-labels: what the certificate must name, and the SNI unless
+ *             options say otherwise. NULL: the target is an address, which a certificate must name then
  * domain      mail domain, for matches_domain; NULL: none
  * keys        kinds of certificates to ask for. Each session adds at most one entry to facts->tls
  * facts       initialised with facts_init_host_facts

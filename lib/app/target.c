@@ -150,6 +150,7 @@ int
 target_parse(struct slice text, struct arena *arena, struct target *target_r, struct fail *why)
 {
 	memset(target_r, 0, sizeof(*target_r));
+	target_r->rank = -1;
 	while (text.n > 0 && (text.p[text.n - 1] == '\r' || text.p[text.n - 1] == '\n'))
 		text.n--;
 	text = slice_trim(text);
@@ -160,4 +161,35 @@ target_parse(struct slice text, struct arena *arena, struct target *target_r, st
 	if (at > 0 && check_local(target_r, text, at, why) != 0)
 		return -1;
 	return parse_place(target_r, slice_sub(text, at, text.n), arena, why);
+}
+
+static struct slice
+without_comment(struct slice line)
+{
+	for (size_t i = 0; i < line.n; i++)
+		if (line.p[i] == '#' && (i == 0 || line.p[i - 1] == ' ' || line.p[i - 1] == '\t'))
+			line.n = i;
+	while (line.n > 0 && (line.p[line.n - 1] == '\r' || line.p[line.n - 1] == '\n'))
+		line.n--;
+	return slice_trim(line);
+}
+
+int
+target_parse_line(struct slice line, struct arena *arena, struct target *target_r, struct fail *why)
+{
+	unsigned long long rank = 0;
+	struct slice text = without_comment(line);
+	size_t comma = slice_find(text, ',');
+	bool ranked =
+	    comma < text.n && slice_number(slice_trim(slice_sub(text, 0, comma)), INT64_MAX, &rank);
+
+	if (text.n == 0)
+		return 0;
+	if (ranked)
+		text = slice_sub(text, comma + 1, text.n);
+	if (target_parse(text, arena, target_r, why) != 0)
+		return -1;
+	if (ranked)
+		target_r->rank = (int64_t)rank;
+	return 1;
 }

@@ -23,6 +23,7 @@ struct target {
 	const char *name; /* domain or host as A-labels; address without brackets */
 	struct addr addr; /* ADDRESS; its port is 0 */
 	uint16_t port;    /* 0: none was given */
+	int64_t rank;     /* of a list of rank,domain lines; -1: none */
 };
 
 /*
@@ -31,5 +32,13 @@ struct target {
  * expected.
  */
 int target_parse(struct slice text, struct arena *arena, struct target *target_r, struct fail *why);
+
+/*
+ * A line of a list of targets: one target, or RANK,TARGET as in the lists of popular domains; nothing
+ * on empty lines and behind a # at the start or after white space. Pure.
+ * Returns 1 with a target, 0 for a line without one, or -1 as target_parse.
+ */
+int target_parse_line(
+    struct slice line, struct arena *arena, struct target *target_r, struct fail *why);
 
 #endif

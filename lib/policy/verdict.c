@@ -94,6 +94,18 @@ plaintext_reason(const struct host_facts *host)
 	return NULL;
 }
 
+bool
+verdict_host_measured(const struct host_facts *host)
+{
+	bool tls =
+	    host->starttls_state == STARTTLS_DONE || host->starttls_state == STARTTLS_IMPLICIT;
+
+	for (size_t i = 0; tls && i < host->tls_n; i++)
+		if (host->tls[i].complete == TRI_YES)
+			return true;
+	return plaintext_reason(host) != NULL;
+}
+
 static const char *
 plaintext_detail(const struct host_facts *host)
 {
@@ -104,10 +116,29 @@ plaintext_detail(const struct host_facts *host)
 	return NULL;
 }
 
-static const char *
-key_type_phrase(enum key_type offer)
+static struct cert_facts *
+leaf_of(const struct target_facts *facts, const struct tls_facts *tls)
 {
-	return offer == KEY_RSA ? " (RSA)" : offer == KEY_ECDSA ? " (ECDSA)" : "";
+	for (size_t i = 0; tls->chain.n > 0 && i < facts->certs_n; i++)
+		if (facts->certs[i].fingerprint != NULL &&
+		    strcmp(facts->certs[i].fingerprint, tls->chain.v[0]) == 0)
+			return &facts->certs[i];
+	return NULL;
+}
+
+/* Which of the certificates of a server that has several, or was asked for one kind. */
+static const char *
+key_type_phrase(const struct summing *s, const struct host_facts *host, const struct tls_facts *tls)
+{
+	const struct cert_facts *leaf = leaf_of(s->facts, tls);
+	enum key_type type = tls->offer;
+	size_t complete = 0;
+
+	for (size_t i = 0; i < host->tls_n; i++)
+		complete += host->tls[i].complete == TRI_YES;
+	if (complete > 1 && leaf != NULL)
+		type = leaf->key_type;
+	return type == KEY_RSA ? " (RSA)" : type == KEY_ECDSA ? " (ECDSA)" : "";
 }
 
 /* "certificate (RSA) phrase: detail" */
@@ -116,7 +147,7 @@ certificate_reason(struct summing *s, const struct exchange_facts *mx,
     const struct host_facts *host, const struct tls_facts *tls, const char *phrase,
     const char *detail)
 {
-	const char *key = key_type_phrase(tls->offer);
+	const char *key = key_type_phrase(s, host, tls);
 
 	host_reason(s, mx, host, arena_printf(s->arena, "certificate%s %s", key, phrase), detail);
 }
@@ -155,7 +186,9 @@ handshake_rung(struct summing *s, const struct exchange_facts *mx, const struct 
 		break;
 	default:
 		phrase = verify->trusted == TRI_NO ? "is not trusted" : "was not verified";
-		detail = verify->error;
+		detail = verify->missing_intermediate == TRI_YES
+			     ? "its issuer's certificate is not sent"
+			     : verify->error;
 		break;
 	}
 	certificate_reason(s, mx, host, tls, phrase, detail);
@@ -165,18 +198,22 @@ handshake_rung(struct summing *s, const struct exchange_facts *mx, const struct 
 static void
 note_expiry(struct summing *s, const struct tls_facts *tls)
 {
-	if (tls->chain.n == 0)
+	const struct cert_facts *leaf = leaf_of(s->facts, tls);
+
+	if (leaf == NULL || leaf->not_after == 0)
 		return;
+	if (s->summary->min_days_left < 0 || leaf->days_left < s->summary->min_days_left)
+		s->summary->min_days_left = leaf->days_left;
+}
+
+static void
+count_days(struct summing *s)
+{
 	for (size_t i = 0; i < s->facts->certs_n; i++) {
-		const struct cert_facts *cert = &s->facts->certs[i];
-		if (cert->fingerprint == NULL || strcmp(cert->fingerprint, tls->chain.v[0]) != 0 ||
-		    cert->not_after == 0)
-			continue;
+		struct cert_facts *cert = &s->facts->certs[i];
 		int64_t days = (cert->not_after - s->now) / 86400;
-		if (days < 0) /* -1 would mean unknown */
-			days = 0;
-		if (s->summary->min_days_left < 0 || days < s->summary->min_days_left)
-			s->summary->min_days_left = days;
+		if (cert->not_after != 0) /* -1 would mean unknown */
+			cert->days_left = days < 0 ? 0 : days;
 	}
 }
 
@@ -446,8 +483,13 @@ verdict_summarize(struct target_facts *facts, struct arena *arena, int64_t now)
 	facts_init_summary_facts(s.summary);
 	if (decided_by_dns(&s))
 		return;
+	count_days(&s);
 	for (size_t i = 0; i < facts->exchanges_n; i++)
 		sum_exchange(&s, &facts->exchanges[i]);
+	if (facts->exchanges_left_out > 0)
+		reason(&s, arena_printf(arena, "%lld more MX host%s not probed",
+			       (long long)facts->exchanges_left_out,
+			       facts->exchanges_left_out == 1 ? " was" : "s were"));
 	s.summary->starttls = how_many(s.completed, s.summary->measured);
 	s.summary->mixed = lower(s.primary, s.backup) != s.best;
 	s.summary->verdict = lower(decided_by_hosts(&s), decided_by_enforcing(&s));

@@ -1,6 +1,8 @@
 #ifndef POLICY_VERDICT_H
 #define POLICY_VERDICT_H
 
+#include <stdbool.h>
+
 #include "base/arena.h"
 #include "base/facts.h"
 
@@ -11,9 +13,10 @@
  */
 
 /*
- * Fill facts->summary, and result_type of each host that has none. Strings live in arena.
+ * Fill facts->summary, result_type of each host that has none, and days_left of the certificates.
+ * Strings live in arena.
  *
- * now  Unix seconds, for min_days_left
+ * now  Unix seconds, for the days left
  *
  * The rung of one address:
  *   plaintext  a complete EHLO reply without STARTTLS; EHLO not known to the server, but HELO;
@@ -34,6 +37,9 @@
  * reason, and counts neither way.
  */
 void verdict_summarize(struct target_facts *facts, struct arena *arena, int64_t now);
+
+/* Whether the address is on a rung: what is not may be asked again. */
+bool verdict_host_measured(const struct host_facts *host);
 
 /* Exit status of a probe of one target: 0 good, 1 weak, 2 bad, 3 not measured. */
 int verdict_exit(enum verdict verdict);

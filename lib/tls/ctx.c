@@ -78,6 +78,8 @@ tls_ctx_client(const struct tls_client_options *options, struct fail *why)
 	}
 	SSL_CTX_set_max_cert_list(ctx->ssl, LIMIT_CHAIN_BYTES);
 	SSL_CTX_set_tlsext_status_type(ctx->ssl, TLSEXT_STATUSTYPE_ocsp);
+	if (options->alpn)
+		SSL_CTX_set_alpn_protos(ctx->ssl, (const unsigned char *)"\4smtp", 5);
 	if (options->security_level == 0)
 		SSL_CTX_set_options(ctx->ssl, SSL_OP_LEGACY_SERVER_CONNECT);
 	return ctx;

@@ -47,6 +47,7 @@ struct tls_client_options {
 	int security_level; /* 0: weakness is reported (DECISIONS C22); 1: authenticated levels */
 	const char
 	    *ciphers; /* OpenSSL cipher list for TLS <= 1.2, or NULL: all with a certificate */
+	bool alpn;    /* offer "smtp" (RFC 7301), to see who takes it; senders do not */
 };
 
 /* Sessions are never resumed. Fails with TLS_CONFIG. */

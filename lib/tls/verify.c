@@ -32,13 +32,33 @@ add_error(struct findings *findings, int depth, int code)
 		strs_add(&facts->errors, findings->arena, entry);
 }
 
+/*
+ * RFC 5246 s7.4.2: a server sends its certificate with those of the issuers, but for the root. When
+ * it is a CA's certificate whose issuer is not found, that may as well be a root nobody trusts.
+ */
+static void
+note_issuer(struct findings *findings, X509_STORE_CTX *ctx)
+{
+	X509 *cert = X509_STORE_CTX_get_current_cert(ctx);
+	int code = X509_STORE_CTX_get_error(ctx);
+
+	if (code != X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT &&
+	    code != X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY)
+		return;
+	findings->facts->missing_intermediate =
+	    cert != NULL && X509_check_ca(cert) == 0 ? TRI_YES : TRI_UNKNOWN;
+}
+
 /* Go on after each error, so that all are known: "expired" must not hide "untrusted". */
 static int
 on_error(int ok, X509_STORE_CTX *ctx)
 {
-	if (!ok)
-		add_error(X509_STORE_CTX_get_app_data(ctx), X509_STORE_CTX_get_error_depth(ctx),
-		    X509_STORE_CTX_get_error(ctx));
+	struct findings *findings = X509_STORE_CTX_get_app_data(ctx);
+
+	if (ok)
+		return 1;
+	add_error(findings, X509_STORE_CTX_get_error_depth(ctx), X509_STORE_CTX_get_error(ctx));
+	note_issuer(findings, ctx);
 	return 1;
 }
 
@@ -67,12 +87,14 @@ judge(X509_STORE *store, X509 *leaf, STACK_OF(X509) * chain, int64_t at, int aut
 		return;
 	}
 	set_params(ctx, at, auth_level);
+	facts->missing_intermediate = TRI_NO;
 	X509_STORE_CTX_set_app_data(ctx, &findings);
 	X509_STORE_CTX_set_verify_cb(ctx, on_error);
 	int rc = X509_verify_cert(ctx);
 	int code = X509_STORE_CTX_get_error(ctx);
 	if (rc < 0) { /* no memory, an internal error: says nothing about the chain */
 		facts->trusted = TRI_UNKNOWN;
+		facts->missing_intermediate = TRI_UNKNOWN;
 		facts->error = arena_strdup(arena, X509_verify_cert_error_string(code));
 	} else {
 		if (rc == 0 && facts->errors.n == 0)
@@ -102,7 +124,8 @@ judge_leaf(X509 *leaf, const char *host, const char *domain, int64_t at, struct 
 	if (host != NULL)
 		facts->matches_mx = tri(tls_cert_names(leaf, host, arena, &facts->matched_name));
 	if (domain != NULL)
-		facts->matches_domain = tri(tls_cert_names(leaf, domain, arena, NULL));
+		facts->matches_domain =
+		    tri(tls_cert_names(leaf, domain, arena, &facts->matched_domain_name));
 }
 
 void

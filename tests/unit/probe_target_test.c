@@ -167,3 +167,52 @@ TEST(a_nul_or_an_endless_target_is_refused)
 	CHECK(strstr(why.text, "before the @ is too long") != NULL);
 	arena_free(&arena);
 }
+
+TEST(a_line_of_a_list_may_have_a_rank_and_a_comment)
+{
+	static const struct {
+		const char *line;
+		int ret;
+		const char *text;
+		int64_t rank;
+	} rows[] = {
+		{ "example.com", 1, "example.com", -1 },
+		{ "1,example.com\r\n", 1, "example.com", 1 },
+		{ " 1000000 , user@example.com ", 1, "user@example.com", 1000000 },
+		{ "0,[192.0.2.1]:25", 1, "[192.0.2.1]:25", 0 },
+		{ "9223372036854775807,example.com", 1, "example.com", INT64_MAX },
+		{ "9223372036854775808,example.com", -1, NULL, 0 },
+		{ "-1,example.com", -1, NULL, 0 },
+		{ "one,example.com", -1, NULL, 0 },
+		{ ",example.com", -1, NULL, 0 },
+		{ "1,", -1, NULL, 0 },
+		{ "1,2,example.com", -1, NULL, 0 },
+		{ "1,example.com,more", -1, NULL, 0 },
+		{ "", 0, NULL, 0 },
+		{ " \t\r\n", 0, NULL, 0 },
+		{ "# example.com", 0, NULL, 0 },
+		{ "  #", 0, NULL, 0 },
+		{ "2,example.com # the second", 1, "example.com", 2 },
+		{ "example.com\t#", 1, "example.com", -1 },
+		{ "a#b@example.com", 1, "a#b@example.com", -1 },
+		{ "example.com#", -1, NULL, 0 },
+	};
+	struct arena arena;
+	struct target target;
+	struct fail why;
+
+	arena_init(&arena);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		TEST_ROW("%s", rows[i].line);
+		CHECK_INT(
+		    target_parse_line(slice_str(rows[i].line), &arena, &target, &why), rows[i].ret);
+		if (rows[i].ret <= 0)
+			continue;
+		CHECK_STR(target.text, rows[i].text);
+		CHECK_INT(target.rank, rows[i].rank);
+	}
+	CHECK_INT(target_parse(slice_str("1,example.com"), &arena, &target, &why), -1);
+	CHECK_INT(target_parse(slice_str("example.com"), &arena, &target, &why), 0);
+	CHECK_INT(target.rank, -1);
+	arena_free(&arena);
+}

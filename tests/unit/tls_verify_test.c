@@ -302,6 +302,9 @@ TEST(chains_are_judged_with_every_error_listed)
 		CHECK_INT(j.verify.matches_mx, TRI_YES);
 		CHECK_STR(j.verify.matched_name, "mx.example.com");
 		CHECK_INT(j.verify.matches_domain, TRI_NO);
+		CHECK_STR(j.verify.matched_domain_name, NULL);
+		CHECK_INT(j.verify.missing_intermediate,
+		    strstr(codes, "0:20") != NULL ? TRI_YES : TRI_NO);
 		CHECK_INT(j.facts.chain_order_ok, rows[i].order);
 		if (j.verify.errors.n > 0) {
 			CHECK_INT(j.verify.code, atoi(strchr(j.verify.errors.v[0], ':') + 1));
@@ -313,6 +316,46 @@ TEST(chains_are_judged_with_every_error_listed)
 		}
 		arena_free(&j.arena);
 	}
+	tls_trust_free(trust);
+}
+
+TEST(whether_an_intermediate_is_missing_below_an_untrusted_root_is_unknown)
+{
+	struct judged j;
+
+	make_pki();
+	struct tls_trust *trust =
+	    tls_trust_new(test_write_certs("strange.pem", &pki.strange_root, 1), NULL, NULL);
+	judge(&(struct chain){ &pki.leaf, { &pki.middle } }, trust, clock_wall(), 0, &j);
+	CHECK_INT(j.verify.trusted, TRI_NO);
+	CHECK_INT(j.verify.missing_intermediate, TRI_UNKNOWN);
+	arena_free(&j.arena);
+	tls_trust_free(trust);
+}
+
+TEST(the_name_that_matched_the_mail_domain_is_told)
+{
+	static const struct test_cert_spec spec = { .dns = { DNS_NAME("mx.example.com"),
+							DNS_NAME("*.com") } };
+	struct test_cert c = test_cert_make(&spec, NULL);
+	struct judged j;
+
+	make_pki();
+	struct tls_trust *trust =
+	    tls_trust_new(test_write_certs("root.pem", &pki.root, 1), NULL, NULL);
+	judge(&(struct chain){ &c, { NULL } }, trust, clock_wall(), 0, &j);
+	CHECK_STR(j.verify.matched_name, "mx.example.com");
+	CHECK_INT(j.verify.matches_domain, TRI_NO);
+	test_cert_free(&c);
+	arena_free(&j.arena);
+	static const struct test_cert_spec domain = { .dns = { DNS_NAME("EXAMPLE.com") } };
+	c = test_cert_make(&domain, NULL);
+	judge(&(struct chain){ &c, { NULL } }, trust, clock_wall(), 0, &j);
+	CHECK_INT(j.verify.matches_mx, TRI_NO);
+	CHECK_INT(j.verify.matches_domain, TRI_YES);
+	CHECK_STR(j.verify.matched_domain_name, "EXAMPLE.com");
+	test_cert_free(&c);
+	arena_free(&j.arena);
 	tls_trust_free(trust);
 }
 

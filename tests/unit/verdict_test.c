@@ -551,6 +551,59 @@ TEST(verdict_counts_the_days_of_the_first_leaf_to_expire)
 		ca->not_after = 1;
 		verdict_summarize(&b.target, &b.arena, 1000000000);
 		CHECK_INT(b.target.summary.min_days_left, rows[i].days);
+		CHECK_INT(b.target.certs[0].days_left < 0, rows[i].a == 0);
+		CHECK_INT(b.target.certs[2].days_left, 0);
+		arena_free(&b.arena);
+	}
+}
+
+TEST(verdict_names_the_kind_of_certificate_of_a_server_that_has_two)
+{
+	struct build b;
+
+	build(&b, "1d");
+	add_leaf(&b, 0, "aa", 0);
+	b.target.certs[0].key_type = KEY_RSA;
+	/* the first handshake, which asked for any, is the bad one */
+	b.target.exchanges[0].hosts[0].tls[0].verify.matches_mx = TRI_NO;
+	verdict_summarize(&b.target, &b.arena, 0);
+	CHECK_STR(b.target.summary.reasons.v[0],
+	    "mx1.example [192.0.2.11]: certificate (RSA) names another host");
+	CHECK_STR(b.target.summary.reasons.v[1],
+	    "mx1.example [192.0.2.11]: certificate (ECDSA) is not trusted: unable to get issuer");
+	arena_free(&b.arena);
+}
+
+TEST(verdict_says_which_hosts_were_left_out_and_when_an_issuer_is_missing)
+{
+	struct build b;
+
+	build(&b, "1e");
+	b.target.exchanges[0].hosts[0].tls[0].verify.missing_intermediate = TRI_YES;
+	b.target.exchanges_left_out = 1;
+	verdict_summarize(&b.target, &b.arena, 0);
+	CHECK_STR(b.target.summary.reasons.v[0], "mx1.example [192.0.2.11]: certificate is not "
+						 "trusted: its issuer's certificate is not sent");
+	CHECK_STR(b.target.summary.reasons.v[1], "1 more MX host was not probed");
+	b.target.exchanges_left_out = 2;
+	verdict_summarize(&b.target, &b.arena, 0);
+	CHECK_STR(b.target.summary.reasons.v[1], "2 more MX hosts were not probed");
+	arena_free(&b.arena);
+}
+
+TEST(verdict_measured_is_what_has_a_rung)
+{
+	static const char measured[] = "penxudai-sh5fcj", unknown[] = "4to?gr";
+	struct build b;
+
+	for (size_t i = 0; i < sizeof(measured) - 1 + sizeof(unknown) - 1; i++) {
+		bool is = i < sizeof(measured) - 1;
+		char letter = is ? measured[i] : unknown[i - (sizeof(measured) - 1)];
+		char hosts[] = { '1', letter, '\0' };
+		TEST_ROW("%c", letter);
+		build(&b, hosts);
+		CHECK_INT(verdict_host_measured(&b.target.exchanges[0].hosts[0]), is);
+		CHECK_INT(b.target.summary.measured, is);
 		arena_free(&b.arena);
 	}
 }
