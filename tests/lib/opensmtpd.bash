@@ -1,0 +1,39 @@
+# shellcheck shell=bash
+# A real OpenSMTPD. The one of Debian 12 offers STARTTLS and then fails the handshake (it was made for
+# LibreSSL, and its way to sign in another process does not fit OpenSSL 3): the real server that
+# promises and fails. Takes no mail.
+#
+#   setup_file() { certs_make; dns_start < <(opensmtpd_zone); opensmtpd_start; }
+#
+#   name                    address       certificate
+#   opensmtpd.box.test      192.0.2.45    $BOX/opensmtpd/opensmtpd (RSA)
+#
+# Log: $(peer_log opensmtpd). opensmtpd_works: whether TLS works with this version.
+
+opensmtpd_zone() {
+    echo "opensmtpd.box.test. A 192.0.2.45"
+}
+
+opensmtpd_start() {
+    local dir=$BOX/opensmtpd
+    mkdir -p "$dir"
+    cert_issue opensmtpd key=rsa dir="$dir" > "$dir/certs.log" 2>&1 || {
+        cat "$dir/certs.log" >&2
+        return 1
+    }
+    chmod 600 "$dir/opensmtpd.key" # or it is not read
+    # paths that are compiled in; the mounts are the box's
+    mount -t tmpfs -o mode=755,size=16m box /var/lib
+    mount -t tmpfs -o mode=755,size=16m box /var/spool
+    mkdir -p /var/lib/opensmtpd/empty
+    mkdir -m 711 -p /var/spool/smtpd
+    cat > "$dir/conf" <<CONF
+pki box cert "$dir/opensmtpd.chain"
+pki box key "$dir/opensmtpd.key"
+listen on 192.0.2.45 port 25 tls pki box hostname opensmtpd.box.test
+action "none" maildir "$dir/mail"
+match from any for domain "nowhere.test" reject
+CONF
+    deb_command opensmtpd smtpd || return
+    peer_start opensmtpd 'will accept at most' "${DEB_COMMAND[@]}" -d -v -f "$dir/conf"
+}
