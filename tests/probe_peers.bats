@@ -74,7 +74,7 @@ STATE='.status, .starttls_state, .result_type'
     while IFS='|' read -r want steps; do
         IFS=';' read -ra step <<< "$steps"
         serve unknown "${step[@]}"
-        probe 3 --timeout 1s "$TARGET"
+        probe 3 --retries 0 --timeout 1s "$TARGET"
         row "$want unknown null" "$STATE"
         same "$steps $(q .summary.verdict)" "$steps unknown"
         [ "$(h .error)" != null ] || assert_fail "no error text" "$HOST"
@@ -171,7 +171,7 @@ ROWS
     while IFS='|' read -r want verdict steps; do
         IFS=';' read -ra step <<< "$steps"
         serve broken 'send 220 mx' 'ehlo STARTTLS' 'expect STARTTLS' 'raw 220 go\r\n' "${step[@]}"
-        run --separate-stderr "$MXTLS" probe --json --timeout 1s "$TARGET"
+        run --separate-stderr "$MXTLS" probe --json --retries 0 --timeout 1s "$TARGET"
         row "$want failed" '.status, .starttls_state'
         same "$steps $(q .summary.verdict)" "$steps $verdict"
         peer_wait_line broken 'S1 end'

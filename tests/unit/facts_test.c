@@ -177,10 +177,11 @@ TEST(unknown_values_are_null_and_stay_unknown)
 	facts_init_target_facts(&facts);
 	CHECK_INT(facts_write_json(&fact_table_target_facts, &facts, &out), 0);
 	CHECK_STR(buf_str(&out),
-	    "{\"schema\":null,\"domain\":null,\"alabel\":null,\"timestamp\":null,"
+	    "{\"schema\":null,\"domain\":null,\"alabel\":null,\"rank\":null,\"timestamp\":null,"
 	    "\"duration\":null,\"mx_status\":\"unknown\",\"dns\":{\"resolver\":null,"
 	    "\"status\":\"not_asked\",\"dnssec\":\"not_checked\",\"ttl\":null,\"duration\":null,"
-	    "\"error\":null},\"exchanges\":[],\"certificates\":{},\"summary\":{"
+	    "\"error\":null},\"exchanges\":[],\"exchanges_left_out\":0,\"certificates\":{},"
+	    "\"summary\":{"
 	    "\"starttls\":\"unknown\",\"verdict\":\"unknown\",\"mixed\":false,\"reasons\":[],"
 	    "\"hosts\":0,\"measured\":0,\"unknown\":0,\"min_days_left\":null}}");
 	CHECK_INT(read_text(buf_str(&out), &arena, &back, &why), 0);
@@ -205,7 +206,8 @@ TEST(dotted_paths_nest_and_neighbours_share_their_object)
 	CHECK_INT(facts_write_json(&fact_table_cert_facts, &cert, &out), 0);
 	CHECK(strstr(buf_str(&out),
 		  "\"serial_number\":null,\"validity\":{\"start\":\"1970-01-01T00:00:01Z\","
-		  "\"end\":\"2026-01-31T12:00:00Z\"},\"signature_algorithm\":{\"name\":null},"
+		  "\"end\":\"2026-01-31T12:00:00Z\",\"days_left\":null},"
+		  "\"signature_algorithm\":{\"name\":null},"
 		  "\"subject_key_info\":{\"key_algorithm\":{\"name\":\"ecdsa\",\"bits\":256}},"
 		  "\"is_ca\":false") != NULL);
 	buf_free(&out);
