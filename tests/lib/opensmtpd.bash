@@ -26,7 +26,7 @@ opensmtpd_start() {
     mount -t tmpfs -o mode=755,size=16m box /var/lib
     mount -t tmpfs -o mode=755,size=16m box /var/spool
     mkdir -p /var/lib/opensmtpd/empty
-    mkdir -m 711 -p /var/spool/smtpd
+    mkdir -m 711 /var/spool/smtpd
     cat > "$dir/conf" <<CONF
 pki box cert "$dir/opensmtpd.chain"
 pki box key "$dir/opensmtpd.key"
