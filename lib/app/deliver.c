@@ -21,23 +21,34 @@ deliver_pending(const struct deliver_group *g)
 	return n;
 }
 
+/* What the hosts said tells more than that there is no further one. */
+static bool
+keep_reason(const struct deliver_result *r, const struct fail *why)
+{
+	/* that one of the hosts is this one is the reason only when no other might take it later */
+	if (r->why.code == FAIL_CONNECT_SELF)
+		return why == NULL || !fail_is_temporary(why);
+	return r->why.code != FAIL_NONE;
+}
+
 void
 deliver_fail_pending(struct deliver_group *g, const struct fail *why)
 {
-	const struct fail_info *info = fail_info(why->code);
+	struct fail no_host;
 
+	fail_set(&no_host, FAIL_NO_MX_ADDRESS, NULL);
 	for (size_t i = 0; i < g->n; i++) {
 		struct deliver_result *r = g->members[i];
 		if (r->status != DELIVER_PENDING)
 			continue;
-		/* what the last host said tells more than that there is no further one */
-		if (r->why.code != FAIL_NONE) {
+		if (keep_reason(r, why)) {
 			r->status =
 			    r->why.code == FAIL_CONNECT_SELF ? DELIVER_FAILED : DELIVER_DEFERRED;
 			continue;
 		}
+		r->why = why != NULL ? *why : no_host;
+		const struct fail_info *info = fail_info(r->why.code);
 		r->status = info->enhanced[0] == '5' ? DELIVER_FAILED : DELIVER_DEFERRED;
-		r->why = *why;
 		r->exit_status = info->exit_status;
 		if (r->status == DELIVER_DEFERRED && info->class != FAIL_CLASS_LOCAL)
 			r->exit_status = EX_TEMPFAIL;
@@ -46,6 +57,24 @@ deliver_fail_pending(struct deliver_group *g, const struct fail *why)
 }
 
 /* --- one group: hosts, addresses ------------------------------------------------------------------ */
+
+/* A host as its name, or as the address itself where it is a literal: [192.0.2.1], [IPv6:2001:db8::1]. */
+static const char *
+host_name(const char *name, struct arena *arena)
+{
+	struct slice text = slice_str(name);
+	char ip[ADDR_TEXT_BYTES];
+	struct addr addr;
+
+	if (text.n > 2 && text.p[0] == '[')
+		text = slice_sub(text, 1, text.n - 1);
+	if (slice_starts_case(text, "IPv6:")) /* RFC 5321 s4.1.3 */
+		text = slice_sub(text, 5, text.n);
+	if (!addr_parse_ip(text, 0, &addr))
+		return name;
+	addr_ip_str(&addr, ip);
+	return arena_strdup(arena, ip);
+}
 
 /* The hosts of the next hop, best first. */
 static int
@@ -59,7 +88,8 @@ find_hosts(struct deliver_group *g, struct mx_list *list_r, struct fail *why)
 		list_r->status = MX_LITERAL;
 		list_r->hosts = arena_alloc(g->arena, sizeof(struct mx_host));
 		list_r->n = 1;
-		list_r->hosts[0] = (struct mx_host){ .name = name, .primary = true };
+		list_r->hosts[0] =
+		    (struct mx_host){ .name = host_name(name, g->arena), .primary = true };
 		return 0;
 	}
 	if (mx_lookup(g->options->resolver, name, g->options->seed, g->arena, list_r, g->deadline,
@@ -74,6 +104,15 @@ port_of(const struct deliver_group *g)
 	return g->rule.port != 0 ? g->rule.port : g->options->port;
 }
 
+/* Our own time is over, or somebody stopped us. */
+static bool
+must_end(const struct deliver_group *g)
+{
+	int64_t now = clock_ms();
+
+	return now >= g->deadline || fiber_cap() <= now;
+}
+
 /* Every address of one host, until nobody is pending. Returns 0, or -1 with why when it has none. */
 static int
 try_host(struct deliver_group *g, const struct mx_host *host, struct fail *why)
@@ -85,7 +124,7 @@ try_host(struct deliver_group *g, const struct mx_host *host, struct fail *why)
 	if (mx_addresses(g->options->resolver, host, MX_FAMILY_BOTH, g->arena, &addrs, &n, &facts,
 		g->deadline, why) != 0)
 		return -1;
-	for (size_t i = 0; i < n && deliver_pending(g) > 0 && clock_ms() < g->deadline; i++) {
+	for (size_t i = 0; i < n && deliver_pending(g) > 0 && !must_end(g); i++) {
 		addr_set_port(&addrs[i], port_of(g));
 		if (deliver_attempt(g, host, &addrs[i], false))
 			deliver_attempt(g, host, &addrs[i], true);
@@ -111,24 +150,36 @@ set_up_tls(struct deliver_group *g, struct fail *why)
 		g->trust = tls_trust_new(ca_file, ca_dir, why);
 }
 
+/* Each host in turn; what then is left has failed. */
+static void
+ask_hosts(struct deliver_group *g, const struct mx_list *list)
+{
+	struct fail why, host_why;
+
+	fail_clear(&why);
+	for (size_t i = 0; i < list->n && deliver_pending(g) > 0 && !must_end(g); i++)
+		/* a host that can be found later outweighs one that never will */
+		if (try_host(g, &list->hosts[i], &host_why) != 0 &&
+		    (why.code == FAIL_NONE || !fail_is_temporary(&why)))
+			why = host_why;
+	if (must_end(g) && deliver_pending(g) > 0)
+		fail_set(&why, clock_ms() >= g->deadline ? FAIL_TIMEOUT : FAIL_CANCELLED,
+		    "out of time before every host was asked");
+	deliver_fail_pending(g, why.code == FAIL_NONE ? NULL : &why);
+}
+
 static void
 run_group(struct deliver_group *g)
 {
 	struct mx_list list;
-	struct fail why, host_why;
+	struct fail why;
 
 	set_up_tls(g, &why);
 	if (g->tls == NULL || g->trust == NULL || find_hosts(g, &list, &why) != 0) {
 		deliver_fail_pending(g, &why);
 		return;
 	}
-	fail_set(&why, FAIL_NO_MX_ADDRESS, NULL);
-	for (size_t i = 0; i < list.n && deliver_pending(g) > 0; i++)
-		if (try_host(g, &list.hosts[i], &host_why) != 0)
-			why = host_why;
-	if (clock_ms() >= g->deadline && deliver_pending(g) > 0)
-		fail_set(&why, FAIL_TIMEOUT, "out of time before every host was asked");
-	deliver_fail_pending(g, &why);
+	ask_hosts(g, &list);
 }
 
 /* --- all groups ------------------------------------------------------------------------------------ */

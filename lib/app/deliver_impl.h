@@ -26,7 +26,10 @@ struct deliver_group {
 /* Members without a final answer: not tried, or deferred in a way that another host may mend. */
 size_t deliver_pending(const struct deliver_group *g);
 
-/* Give every pending member this failure, deferred or failed by its class. */
+/*
+ * End every pending member, deferred or failed: by what a host said to it, where one did, else by why. NULL:
+ * every host was found and asked.
+ */
 void deliver_fail_pending(struct deliver_group *g, const struct fail *why);
 
 /*

@@ -67,6 +67,8 @@ text_tls(const struct deliver_result *r, struct buf *out)
 		buf_printf(out, " %s", r->tls->group);
 	if (v->trusted == TRI_YES && v->matches_mx == TRI_YES)
 		buf_puts(out, ", certificate verified");
+	else if (v->trusted == TRI_YES && v->matches_domain == TRI_YES)
+		buf_puts(out, ", certificate verified for the domain");
 	else if (v->trusted == TRI_YES)
 		buf_puts(out, ", certificate trusted, but for another name");
 	else if (v->trusted == TRI_NO)

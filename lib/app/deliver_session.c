@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "net/conn.h"
 #include "policy/decide.h"
 #include "smtp/data.h"
 
@@ -22,6 +23,8 @@ struct attempt {
 	struct session session;
 	struct host_facts facts;
 	const char *clear_reason;
+	/* of each member: accepted in this transaction; has had its word on this connection */
+	bool *in, *asked;
 };
 
 /* --- outcomes --------------------------------------------------------------------------------------- */
@@ -45,14 +48,17 @@ enum stage {
 	STAGE_UNANSWERED /* the final dot was sent, no reply came */
 };
 
-/* Whether a failure is the last word about a recipient. */
+/*
+ * Whether a failure is the last word about a recipient: a refusal by the server, or what we could not say
+ * to it. A reply that cannot be read is neither.
+ */
 static bool
 is_permanent(const struct fail *why, enum stage stage)
 {
 	if (stage == STAGE_SESSION || stage == STAGE_UNANSWERED)
 		return false;
-	return why->code == FAIL_REPLY_PERMANENT ||
-	       fail_info(why->code)->class == FAIL_CLASS_PERMANENT;
+	return why->code == FAIL_REPLY_PERMANENT || why->code == FAIL_MESSAGE_TOO_BIG ||
+	       why->code == FAIL_SMTPUTF8 || why->code == FAIL_COMMAND_BYTES;
 }
 
 /* The server's words about a recipient, where it has said any: its enhanced status into out. */
@@ -83,6 +89,9 @@ note_failure(
 	const struct fail_info *info = fail_info(why->code);
 	char enhanced[16];
 
+	/* another host may take it later: that this one is us is no reason to give up */
+	if (why->code == FAIL_CONNECT_SELF && r->why.code != FAIL_NONE)
+		return;
 	note_host(a, r);
 	r->why = *why;
 	note_reply(a, r, why, enhanced);
@@ -98,15 +107,37 @@ note_failure(
 		r->status = DELIVER_DEFERRED;
 		r->maybe_duplicate = true;
 	}
+	/* the class is our decision: a 5xx about the host, or a server that contradicts itself */
+	if (why->code != FAIL_CONNECT_SELF)
+		r->enhanced[0] = r->status == DELIVER_FAILED ? '5' : '4';
 }
 
-/* in NULL: every pending member, else those marked. */
+/* Members whose fate this connection can still change. */
+static bool
+is_eligible(const struct attempt *a, size_t i)
+{
+	return a->g->members[i]->status == DELIVER_PENDING && !a->asked[i];
+}
+
+static bool
+any_eligible(const struct attempt *a)
+{
+	for (size_t i = 0; i < a->g->n; i++)
+		if (is_eligible(a, i))
+			return true;
+	return false;
+}
+
+/* in NULL: every eligible member, else those marked. */
 static void
 note_failure_all(const struct attempt *a, const bool *in, const struct fail *why, enum stage stage)
 {
-	for (size_t i = 0; i < a->g->n; i++)
-		if (a->g->members[i]->status == DELIVER_PENDING && (in == NULL || in[i]))
-			note_failure(a, a->g->members[i], why, stage);
+	for (size_t i = 0; i < a->g->n; i++) {
+		if (!is_eligible(a, i) || (in != NULL && !in[i]))
+			continue;
+		note_failure(a, a->g->members[i], why, stage);
+		a->asked[i] = true;
+	}
 }
 
 static void
@@ -127,19 +158,46 @@ note_delivered(const struct attempt *a, struct deliver_result *r)
 
 /* --- the transaction (RFC 5321 s3.3) ------------------------------------------------------------------ */
 
-/* The parameters of MAIL that message and server agree on. Fails when an extension that is needed is missing. */
+/*
+ * RFC 6531 s3.1: without SMTPUTF8 an address that needs it cannot be written; the others can. Returns
+ * whether anybody is left who needs nothing of the kind, or the extension is there. needed_r: it is used.
+ */
+static bool
+check_utf8(struct attempt *a, bool *needed_r, struct fail *why)
+{
+	bool offered = (a->session.client.ehlo.caps & EHLO_SMTPUTF8) != 0;
+
+	*needed_r = a->g->message->sender_utf8;
+	if (*needed_r && !offered) {
+		fail_set(why, FAIL_SMTPUTF8,
+		    "%s does not offer SMTPUTF8, which the sender's address needs", a->host->name);
+		note_failure_all(a, NULL, why, STAGE_MAIL);
+		return false;
+	}
+	for (size_t i = 0; i < a->g->n; i++) {
+		struct deliver_result *r = a->g->members[i];
+		if (!is_eligible(a, i) || !r->to->utf8)
+			continue;
+		*needed_r = offered;
+		if (offered)
+			break;
+		fail_set(why, FAIL_SMTPUTF8, "%s does not offer SMTPUTF8, which the address needs",
+		    a->host->name);
+		note_failure(a, r, why, STAGE_RCPT);
+		a->asked[i] = true;
+	}
+	return any_eligible(a);
+}
+
+/* The parameters of MAIL that message and server agree on. */
 static int
-mail_params(const struct attempt *a, char *out, size_t n, struct fail *why)
+mail_params(const struct attempt *a, bool utf8, char *out, size_t n, struct fail *why)
 {
 	const struct message *m = a->g->message;
 	const struct ehlo *ehlo = &a->session.client.ehlo;
-	bool utf8 = m->sender_utf8;
 	int used = 0;
 
 	out[0] = '\0';
-	for (size_t i = 0; i < a->g->n; i++)
-		utf8 = utf8 ||
-		       (a->g->members[i]->status == DELIVER_PENDING && a->g->members[i]->to->utf8);
 	if (ehlo->caps & EHLO_SIZE) {
 		if (ehlo->size > 0 && (uint64_t)m->text.bytes > ehlo->size)
 			return fail_set(why, FAIL_MESSAGE_TOO_BIG,
@@ -150,38 +208,54 @@ mail_params(const struct attempt *a, char *out, size_t n, struct fail *why)
 	/* 8-bit text goes as it is where 8BITMIME is missing: no server in use today minds */
 	if (m->has_8bit && (ehlo->caps & EHLO_8BITMIME))
 		used += snprintf(out + used, n - (size_t)used, " BODY=8BITMIME");
-	if (utf8 && !(ehlo->caps & EHLO_SMTPUTF8)) /* RFC 6531 s3.1 */
-		return fail_set(why, FAIL_SMTPUTF8,
-		    "%s does not offer SMTPUTF8, which the address needs", a->host->name);
 	if (utf8)
 		snprintf(out + used, n - (size_t)used, " SMTPUTF8");
 	return 0;
 }
 
-/* RCPT for each pending member; in[i] tells which were accepted. Returns how many, or -1 when the session broke. */
+/*
+ * RFC 5321 s4.5.3.1.10: "too many recipients" (452, and 552 as RFC 821 had it) is meant for those that
+ * come, which go in another transaction. A mailbox that is full is not the others' concern; nor is a refusal of
+ * the first one.
+ */
+static bool
+is_too_many(const struct attempt *a, int accepted, const struct fail *why)
+{
+	char enhanced[16];
+
+	if (accepted == 0 || (why->smtp_code != 452 && why->smtp_code != 552))
+		return false;
+	smtp_reply_enhanced(&a->session.client.reply, enhanced);
+	return enhanced[0] == '\0' || strcmp(enhanced + 1, ".5.3") == 0 ||
+	       (why->smtp_code == 452 && strncmp(enhanced, "4.2.", 4) != 0);
+}
+
+/* RCPT for each eligible member; a->in tells which were accepted. Returns how many, or -1 when the session broke. */
 static int
-send_rcpts(struct attempt *a, bool *in, struct fail *why)
+send_rcpts(struct attempt *a, struct fail *why)
 {
 	int accepted = 0;
 
-	for (size_t i = 0; i < a->g->n; i++) {
+	memset(a->in, 0, a->g->n * sizeof(*a->in));
+	for (size_t i = 0; i < a->g->n && accepted < LIMIT_RECIPIENTS; i++) {
 		struct deliver_result *r = a->g->members[i];
-		in[i] = false;
-		if (r->status != DELIVER_PENDING || accepted == LIMIT_RECIPIENTS)
+		if (!is_eligible(a, i))
 			continue;
 		if (smtp_rcpt(&a->session.client, r->to->mailbox, "", session_step(&a->session),
 			why) == 0) {
-			in[i] = true;
+			a->in[i] = true;
 			accepted++;
 			continue;
 		}
 		/* a failure of the stream, or 421: the session is over for all */
 		if (why->smtp_code == 0 || why->smtp_code == 421)
 			return -1;
-		note_failure(a, r, why, STAGE_RCPT);
-		/* RFC 5321 s4.5.3.1.10: "too many" is meant for the rest, which goes in another transaction */
-		if (why->smtp_code == 452)
+		if (is_too_many(a, accepted, why)) {
+			note_failure(a, r, why, STAGE_SESSION);
 			break;
+		}
+		note_failure(a, r, why, STAGE_RCPT);
+		a->asked[i] = true;
 	}
 	return accepted;
 }
@@ -210,72 +284,86 @@ send_text(struct attempt *a, struct fail *why)
 			ret = smtp_data_write(
 			    client, out.data, out.len, session_step(&a->session), why);
 	} while (ret == 0 && n > 0);
+	/* all of it: a failure up to here means that the final dot did not get out */
+	if (ret == 0)
+		ret = conn_flush(client->conn, session_step(&a->session), why);
 	buf_free(&out);
 	free(chunk);
 	return ret;
 }
 
-/* DATA, the text, the final reply. Returns 0 when the session is still in step. */
+/*
+ * DATA, the text, the final reply. Returns 1 when the transaction is over, 0 when DATA was refused (it is
+ * still open), -1 when the session is.
+ */
 static int
-send_message(struct attempt *a, const bool *in, struct fail *why)
+send_message(struct attempt *a, struct fail *why)
 {
 	struct smtp_client *client = &a->session.client;
 
 	if (smtp_data(client, session_step(&a->session), why) != 0) {
-		note_failure_all(a, in, why, STAGE_TEXT);
+		note_failure_all(a, a->in, why, STAGE_TEXT);
 		return why->smtp_code != 0 && why->smtp_code != 421 ? 0 : -1;
 	}
 	if (send_text(a, why) != 0) {
-		note_failure_all(a, in, why, STAGE_TEXT);
+		note_failure_all(a, a->in, why, STAGE_TEXT);
 		return -1;
 	}
 	/* RFC 5321 s4.5.3.2.6: ten minutes, by default */
 	int64_t deadline = clock_deadline(2 * a->g->options->timeout_ms);
 	if (smtp_data_reply(client, deadline < a->g->deadline ? deadline : a->g->deadline, why) !=
 	    0) {
-		note_failure_all(a, in, why, why->smtp_code == 0 ? STAGE_UNANSWERED : STAGE_TEXT);
-		return why->smtp_code == 0 || why->smtp_code == 421 ? -1 : 0;
+		note_failure_all(
+		    a, a->in, why, why->smtp_code == 0 ? STAGE_UNANSWERED : STAGE_TEXT);
+		return why->smtp_code == 0 || why->smtp_code == 421 ? -1 : 1;
 	}
 	for (size_t i = 0; i < a->g->n; i++)
-		if (in[i])
+		if (a->in[i])
 			note_delivered(a, a->g->members[i]);
-	return 0;
+	return 1;
 }
 
-/* One transaction for the pending members. True when another one may follow on this connection. */
+/* One transaction for eligible members. True when another one may follow on this connection. */
 static bool
-transaction(struct attempt *a, bool *in, struct fail *why)
+transaction(struct attempt *a, struct fail *why)
 {
 	struct smtp_client *client = &a->session.client;
 	char params[80];
-	size_t before = deliver_pending(a->g);
+	bool utf8;
 
-	if (mail_params(a, params, sizeof(params), why) != 0 ||
+	if (!check_utf8(a, &utf8, why))
+		return false;
+	if (mail_params(a, utf8, params, sizeof(params), why) != 0 ||
 	    smtp_mail(client, a->g->message->sender, params, session_step(&a->session), why) != 0) {
 		note_failure_all(a, NULL, why, STAGE_MAIL);
 		return false;
 	}
-	int accepted = send_rcpts(a, in, why);
-	if (accepted < 0) {
+	int accepted = send_rcpts(a, why);
+	/* nobody accepted: everybody was asked */
+	if (accepted == 0)
+		return false;
+	int over = accepted < 0 ? -1 : send_message(a, why);
+	if (over < 0) {
 		/* a broken stream or 421: about the host, whatever it said */
 		note_failure_all(a, NULL, why, STAGE_SESSION);
 		return false;
 	}
-	if (accepted == 0 || send_message(a, in, why) != 0)
+	/* recipients beyond one transaction's number: each transaction has fewer of them */
+	if (!any_eligible(a))
 		return false;
-	fail_clear(why);
-	/* recipients beyond one transaction's number; but never the same ones for ever */
-	return deliver_pending(a->g) > 0 && deliver_pending(a->g) < before;
+	if (over == 0 && smtp_rset(client, session_step(&a->session), why) != 0) {
+		note_failure_all(a, NULL, why, STAGE_SESSION);
+		return false;
+	}
+	return true;
 }
 
 static void
 transactions(struct attempt *a, struct fail *why)
 {
-	bool *in = mem_array(a->g->n, sizeof(*in));
-
-	while (transaction(a, in, why))
-		;
-	free(in);
+	do
+		fail_clear(why);
+	while (transaction(a, why));
 }
 
 /* --- up to the decision --------------------------------------------------------------------------------- */
@@ -295,11 +383,9 @@ negotiate(struct attempt *a, bool clear_retry, struct fail *why)
 			continue;
 		case DECIDE_DELIVER_CLEAR:
 			a->clear_reason = d.reason;
-			fail_clear(why);
 			transactions(a, why);
 			return false;
 		case DECIDE_DELIVER_TLS:
-			fail_clear(why);
 			transactions(a, why);
 			return false;
 		case DECIDE_RECONNECT_CLEAR:
@@ -336,6 +422,8 @@ deliver_attempt(
 
 	a->g = g;
 	a->host = host;
+	a->in = mem_array(g->n, sizeof(*a->in));
+	a->asked = mem_array(g->n, sizeof(*a->asked));
 	facts_init_host_facts(&a->facts);
 	fail_clear(&why);
 	session_init(&a->session, &options, to, host->name, rule_nexthop(&g->rule, g->domain),
@@ -343,5 +431,7 @@ deliver_attempt(
 	session_open(&a->session, &why);
 	bool again = negotiate(a, clear_retry, &why);
 	session_close(&a->session, &why);
+	free(a->in);
+	free(a->asked);
 	return again;
 }
