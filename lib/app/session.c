@@ -11,6 +11,7 @@
 #include "smtp/client.h"
 
 #define REPLY_TEXT_BYTES 1024 /* of a reply kept as a fact */
+#define QUIT_MS 10000         /* nothing depends on the reply to QUIT: no tarpit for it */
 
 enum host_status
 session_status(enum fail_code code, bool in_tls, bool handshaking)
@@ -292,6 +293,14 @@ may_quit(const struct session *s, const struct fail *why)
 	case FAIL_REPLY_PERMANENT:
 	case FAIL_REPLY_UNEXPECTED:
 	case FAIL_STARTTLS_REJECTED:
+	/* what the caller found wrong, nothing having been sent or read */
+	case FAIL_STARTTLS_NOT_OFFERED:
+	case FAIL_TLS_TOO_OLD:
+	case FAIL_CERT_UNTRUSTED:
+	case FAIL_CERT_EXPIRED:
+	case FAIL_CERT_MISMATCH:
+	case FAIL_MESSAGE_TOO_BIG:
+	case FAIL_SMTPUTF8:
 		return true;
 	default:
 		return false;
@@ -384,13 +393,21 @@ session_starttls(struct session *s, struct fail *why)
 	return outcome(s, ret, why);
 }
 
+static void
+quit(struct session *s)
+{
+	int64_t step = session_step(s), most = clock_deadline(QUIT_MS);
+	int ret = smtp_quit(&s->client, step < most ? step : most, NULL);
+
+	s->facts->quit = ret == 0 ? TRI_YES : TRI_NO;
+}
+
 void
 session_close(struct session *s, const struct fail *why)
 {
 	if (s->open) {
 		if (may_quit(s, why))
-			s->facts->quit =
-			    smtp_quit(&s->client, session_step(s), NULL) == 0 ? TRI_YES : TRI_NO;
+			quit(s);
 		smtp_client_fini(&s->client);
 		s->open = false;
 	}
