@@ -25,6 +25,8 @@ struct command {
 	/* Other words that may be the first operand (completion), ended by NULL; or NULL. */
 	const char *const *operand_words;
 	bool hidden; /* not in the list of commands */
+	/* The exit status tells what was done to the world: output that cannot be written is only complained of. */
+	bool status_stands;
 
 	/*
 	 * options: the struct, defaults and command line in it; operands: the rest. Returns the

@@ -72,6 +72,8 @@ help(int argc, char **argv)
 	return EX_OK;
 }
 
+static bool status_stands; /* of the command that ran */
+
 static int
 run(const struct command *command, int argc, char **argv)
 {
@@ -86,6 +88,7 @@ run(const struct command *command, int argc, char **argv)
 	switch (opt_parse(
 	    command->opts, command->order, argc, argv, &arena, options, &operands, &why)) {
 	case 0:
+		status_stands = command->status_stands;
 		status = command->run(options, &operands);
 		break;
 	case OPT_HELP:
@@ -127,7 +130,10 @@ stdout_reader_is_gone(void)
 	return poll(&fd, 1, 0) == 1 && (fd.revents & (POLLERR | POLLHUP)) != 0;
 }
 
-/* Results that did not reach their file are not results, whatever the command thought. */
+/*
+ * Results that did not reach their file are not results, whatever the command thought; but mail that was
+ * delivered is.
+ */
 static int
 finish(int status)
 {
@@ -147,7 +153,7 @@ finish(int status)
 		return status;
 	fprintf(stderr, "mxtls: cannot write to standard output%s%s\n", error != 0 ? ": " : "",
 	    error != 0 ? strerror(error) : "");
-	return EX_IOERR;
+	return status_stands ? status : EX_IOERR;
 }
 
 int

@@ -1,3 +1,4 @@
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include "io/signals.h"
 #include "net/helo.h"
 #include "policy/mx.h"
+#include "tls/verify.h"
 
 struct send_options {
 	const char *sender, *full_name; /* NULL: not given; sender "" or "<>" is the null sender */
@@ -110,6 +112,19 @@ is_address(const struct rule *via)
 	return via->via_brackets && addr_parse_ip(slice_str(via->via_host), 0, &a);
 }
 
+/* Certificates that were named must be there, whether this message needs them or not. */
+static int
+check_trust(const struct send_options *options, struct fail *why)
+{
+	if (options->ca_file == NULL && options->ca_dir == NULL)
+		return 0;
+	struct tls_trust *trust = tls_trust_new(options->ca_file, options->ca_dir, why);
+	if (trust == NULL)
+		return -1;
+	tls_trust_free(trust);
+	return 0;
+}
+
 static int
 set_up_route(struct job *job)
 {
@@ -124,6 +139,8 @@ set_up_route(struct job *job)
 	d->rules = job->rules;
 	d->ca_file = options->ca_file;
 	d->ca_dir = options->ca_dir;
+	if (check_trust(options, &job->why) != 0)
+		return -1;
 	d->port = (uint16_t)options->port;
 	d->timeout_ms = options->timeout_ms;
 	d->verbose = options->verbose;
@@ -153,6 +170,9 @@ read_message(struct job *job, const struct strs *operands)
 		.operand_n = operands->n,
 		.max_bytes = options->max_size };
 
+	/* from here on a stop is an end with 75: the temporary file is gone, and nothing was taken over */
+	signals_catch(SIGINT);
+	signals_catch(SIGTERM);
 	if (message_read(STDIN_FILENO, &m, &job->message, DEADLINE_NEVER, &job->why) != 0)
 		return -1;
 	job->have_message = true;
@@ -239,6 +259,7 @@ const struct command cmd_send = {
 	    "first recipient.",
 	.opts = send_opts,
 	.options_size = sizeof(struct send_options),
+	.status_stands = true,
 	.order = OPT_FIRST, /* other programs put strangers' addresses behind the options */
 	.examples = examples,
 	.run = send_run,
