@@ -31,7 +31,10 @@ Steps:
     tls [FILE.pem]   TLS handshake now (server: with FILE or --cert; client: verifies nothing)
     serve [WORD=REPLY,...]  an ordinary server until QUIT: EHLO MAIL RCPT DATA RSET NOOP QUIT, and
                      STARTTLS while in clear if `ehlo` words have it: serve ehlo=STARTTLS;SIZE
-                     rcpt=550 5.1.1 no, mail=..., data=..., dot=... replace a reply
+                     rcpt=550 5.1.1 no, mail=..., starttls=..., data=..., dot=... replace a reply;
+                     rcpt:bob=450 4.2.0 later  that of a RCPT with this text in it;
+                     max=3  452 4.5.3 (max-reply=...) to further RCPTs of a transaction; tls-ehlo=...  extensions inside TLS.
+                     Instead of a reply: "cut" closes, "break" goes on with the next step. 421 closes, too
     data             read up to CRLF.CRLF, and log how much it was
     close            TLS: close_notify; then close
     cut              close without close_notify
@@ -41,7 +44,8 @@ Steps:
     session          the steps after it are for the next client; the last script serves all others
 
 Options: --script FILE, --timeout SECONDS (30, of one step), --max-tls 1.0|1.1|1.2|1.3, --min-tls,
---ciphers STRING, --sni NAME and --verify FILE (client), --client-cert (server asks for one).
+--ciphers STRING, --sni NAME and --verify FILE (client), --client-cert (server asks for one), --spool DIR
+(the text of each DATA as it was on the wire, without the final dot line, in DIR/S<n>.<k>).
 
 Log lines, on stdout: "S<n> C: line" received, "S<n> S: line" sent (client: the other way round),
 "S<n> tls TLSv1.3 CIPHER sni=NAME", "S<n> tls-failed REASON", "S<n> data BYTES", "S<n> plain-bytes HEX"
@@ -91,6 +95,10 @@ class StepFailed(Exception):
     pass
 
 
+class Ended(Exception):
+    """The client said QUIT: what the script still has is for those who made `serve` break."""
+
+
 class Session:
     """One connection and the steps played on it."""
 
@@ -100,6 +108,7 @@ class Session:
         self.got, self.sent = ("C", "S") if server else ("S", "C")
         self.buffer = b""
         self.sni = None
+        self.texts = 0
         sock.settimeout(args.timeout)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -113,6 +122,8 @@ class Session:
             for step in steps:
                 verb, _, rest = step.partition(" ")
                 self.verbs[verb](self, rest)
+            good = True
+        except Ended:
             good = True
         except (StepFailed, OSError) as error:
             self.log(f"failed {step.split(' ')[0]}: {error or type(error).__name__}")
@@ -270,13 +281,15 @@ class Session:
         return context
 
     def data(self, _rest=""):
-        size = 0
-        while True:
-            line = self.data_line()
-            if line == b".\r\n":
-                break
-            size += len(line)
-        self.log(f"data {size}")
+        lines = []
+        while (line := self.data_line()) != b".\r\n":
+            lines.append(line)
+        text = b"".join(lines)
+        self.texts += 1
+        if self.args.spool:
+            with open(f"{self.args.spool}/{self.name}.{self.texts}", "wb") as file:
+                file.write(text)
+        self.log(f"data {len(text)}")
 
     def data_line(self):
         while b"\r\n" not in self.buffer:
@@ -285,42 +298,7 @@ class Session:
         return line + b"\r\n"
 
     def serve(self, rest):
-        replies = {
-            "ehlo": "",
-            "mail": "250 2.1.0 ok",
-            "rcpt": "250 2.1.5 ok",
-            "data": "354 go on",
-            "dot": "250 2.0.0 taken",
-            "rset": "250 2.0.0 ok",
-            "noop": "250 2.0.0 ok",
-            "quit": "221 2.0.0 bye",
-        }
-        for word in filter(None, rest.split(",")):
-            key, _, value = word.partition("=")
-            if key not in replies:
-                raise StepFailed(f"serve knows no {key}")
-            replies[key] = value
-        words = [w for w in replies["ehlo"].split(";") if w]
-        while True:
-            line = self.line()
-            verb = line[:4].upper().decode("latin-1")
-            if verb in ("EHLO", "HELO"):
-                secure = isinstance(self.sock, ssl.SSLSocket)
-                self.say_ehlo(line, [w for w in words if not (secure and w == "STARTTLS")])
-            elif line.upper() == b"STARTTLS" and "STARTTLS" in words:
-                self.send("220 2.0.0 go ahead")
-                self.tls("")
-            elif verb == "DATA":
-                self.send(replies["data"])
-                if replies["data"].startswith("354"):
-                    self.data()
-                    self.send(replies["dot"])
-            elif verb.lower() in replies:
-                self.send(replies[verb.lower()])
-                if verb == "QUIT":
-                    return
-            else:
-                self.send("502 5.5.1 not known")
+        Server(self, rest).run()
 
     def close(self, _rest):
         if isinstance(self.sock, ssl.SSLSocket):
@@ -381,6 +359,124 @@ class Session:
     }
 
 
+class Break(Exception):
+    """An ordinary server leaves the rest to the script."""
+
+
+class Server:
+    """The step "serve": an ordinary server with some replies replaced."""
+
+    def __init__(self, session, rest):
+        self.session = session
+        self.ehlo, self.tls_ehlo, self.max = [], None, None
+        self.max_reply = "452 4.5.3 too many recipients"
+        self.one_rcpt = {}
+        self.mail, self.accepted = False, 0
+        self.replies = {
+            "mail": "250 2.1.0 ok",
+            "rcpt": "250 2.1.5 ok",
+            "starttls": "220 2.0.0 go ahead",
+            "data": "354 go on",
+            "dot": "250 2.0.0 taken",
+            "rset": "250 2.0.0 ok",
+            "noop": "250 2.0.0 ok",
+            "quit": "221 2.0.0 bye",
+        }
+        for word in filter(None, rest.split(",")):
+            self.option(*word.partition("=")[::2])
+
+    def option(self, key, value):
+        if key == "ehlo":
+            self.ehlo = [w for w in value.split(";") if w]
+        elif key == "tls-ehlo":
+            self.tls_ehlo = [w for w in value.split(";") if w]
+        elif key == "max":
+            self.max = int(value)
+        elif key == "max-reply":
+            self.max_reply = value
+        elif key.startswith("rcpt:"):
+            self.one_rcpt[key[5:].encode()] = value
+        elif key in self.replies:
+            self.replies[key] = value
+        else:
+            raise StepFailed(f"serve knows no {key}")
+
+    def run(self):
+        try:
+            while self.command(self.session.line()):
+                pass
+        except Break:
+            return
+        raise Ended
+
+    def answer(self, reply):
+        """Say it; True when the session goes on."""
+        if reply == "break":
+            raise Break
+        if reply == "cut":
+            raise StepFailed("cut on purpose")
+        self.session.send(reply)
+        if reply.startswith("421"):
+            raise StepFailed("left with 421")
+        return True
+
+    def words(self):
+        if not isinstance(self.session.sock, ssl.SSLSocket):
+            return self.ehlo
+        if self.tls_ehlo is not None:
+            return self.tls_ehlo
+        return [w for w in self.ehlo if w.upper() != "STARTTLS"]
+
+    def command(self, line):
+        verb = line[:4].upper().decode("latin-1")
+        if verb in ("EHLO", "HELO"):
+            self.mail, self.accepted = False, 0
+            self.session.say_ehlo(line, self.words())
+            return True
+        if line.upper() == b"STARTTLS" and "STARTTLS" in map(str.upper, self.words()):
+            self.answer(self.replies["starttls"])
+            if self.replies["starttls"].startswith("220"):
+                self.session.tls("")
+            return True
+        if verb == "QUIT":
+            self.answer(self.replies["quit"])
+            return False
+        step = {"MAIL": self.say_mail, "RCPT": self.say_rcpt, "DATA": self.say_data}.get(verb)
+        if step:
+            return step(line)
+        if verb == "RSET":
+            self.mail, self.accepted = False, 0
+        return self.answer(self.replies.get(verb.lower(), "502 5.5.1 not known"))
+
+    def say_mail(self, _line):
+        if self.mail:
+            return self.answer("503 5.5.1 nested MAIL")
+        self.mail, self.accepted = self.replies["mail"].startswith("2"), 0
+        return self.answer(self.replies["mail"])
+
+    def say_rcpt(self, line):
+        reply = self.replies["rcpt"]
+        for text, special in self.one_rcpt.items():
+            if text in line:
+                reply = special
+        if not self.mail:
+            reply = "503 5.5.1 MAIL first"
+        elif reply.startswith("2") and self.max is not None and self.accepted >= self.max:
+            reply = self.max_reply
+        self.accepted += reply.startswith("2")
+        return self.answer(reply)
+
+    def say_data(self, _line):
+        if self.accepted == 0:
+            return self.answer("554 5.5.1 no valid recipients")
+        self.answer(self.replies["data"])
+        if self.replies["data"].startswith("354"):
+            self.session.data()
+            self.mail, self.accepted = False, 0
+            self.answer(self.replies["dot"])
+        return True
+
+
 def address(text):
     host, _, port = text.rpartition(":")
     return host.strip("[]"), int(port)
@@ -427,6 +523,7 @@ def main():
     parser.add_argument("--sni")
     parser.add_argument("--verify", metavar="CAFILE")
     parser.add_argument("--client-cert", action="store_true")
+    parser.add_argument("--spool", metavar="DIR")
     parser.add_argument("steps", nargs="*", metavar="STEP")
     args = parser.parse_args()
     steps = args.steps

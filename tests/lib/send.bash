@@ -1,0 +1,76 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # output and lines are set by run
+# Deliveries, what they said, and what was on the wire.
+#
+#   send 0 -f a@client.box.test bob@example.test     # $MESSAGE on stdin; its exit status must be 0
+#   same "$(r .status)" delivered                    # jq on the JSON line of the first recipient
+#   same "$(to bob@example.test .exit_status)" 67    # ... of that one
+#   mx good 30 [OPTION...] STEP...                   # scripted server at 192.0.2.30:25, certificate *.box.test
+#   same "$(wire good 1)" "EHLO STARTTLS tls EHLO MAIL RCPT DATA text QUIT"     # its first session
+#
+# `send` asks for JSON; `mxtls_send` is the same with the words as they stand.
+
+MESSAGE=${MESSAGE:-$BATS_FILE_TMPDIR/message}
+export MESSAGE
+
+message_make() {
+    printf '%s\n' 'From: alice@client.box.test' 'To: bob@example.test' 'Subject: hello' \
+        'Date: Mon, 23 Nov 2026 10:00:00 +0000' 'Message-ID: <1@client.box.test>' '' 'Hello Bob.' > "$MESSAGE"
+}
+
+mxtls_send() {
+    local want=$1
+    shift
+    run "-$want" --separate-stderr "$MXTLS" send --timeout 20s "$@" < "$MESSAGE"
+}
+
+send() {
+    local want=$1
+    shift
+    mxtls_send "$want" --json --ca-file "$CERTS/root.crt" "$@"
+}
+
+r() {
+    jq -r "$1" <<< "${lines[0]}" || assert_fail "no JSON" "$output"
+}
+
+to() {
+    jq -r "select(.recipient == \"$1\") | $2" <<< "$output" || assert_fail "no JSON" "$output"
+}
+
+mx() {
+    local name=$1 at=192.0.2.$2
+    if [[ $2 == *:* ]]; then at=[$2]; fi
+    shift 2
+    peer_start "$name" '^ready' "$ROOT/tests/peers/smtp_peer.py" --listen "$at:25" \
+        --cert "$CERTS/wildcard.pem" "$@"
+}
+
+# end_of PID: its exit status in ENDED; killed after 30 s.
+end_of() {
+    timeout 30 tail --pid="$1" -s 0.1 -f /dev/null || kill -s KILL "$1"
+    ENDED=0
+    wait "$1" || ENDED=$?
+    export ENDED
+}
+
+# wire NAME N: commands of session N, in order: "tls" is the handshake, "text" a message.
+wire() {
+    peer_wait_line "$1" "^S$2 end" > /dev/null || return
+    sed -nE "s/^S$2 C: ([A-Za-z]+).*/\1/p; s/^S$2 tls TLS.*/tls/p; s/^S$2 data [0-9]+\$/text/p" "$(peer_log "$1")" | xargs
+}
+
+# sessions NAME: how many there were, once all are over.
+sessions() {
+    local seen ended
+    for _ in $(seq 100); do
+        seen=$(grep -oE '^S[0-9]+' "$(peer_log "$1")" | sort -u | wc -l)
+        ended=$(grep -cE '^S[0-9]+ end' "$(peer_log "$1")")
+        if [ "$seen" = "$ended" ]; then
+            echo "$seen"
+            return
+        fi
+        read -rt 0.1 <> <(:) || true
+    done
+    assert_fail "sessions of $1 do not end" "$(cat "$(peer_log "$1")")"
+}
