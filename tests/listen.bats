@@ -8,7 +8,7 @@ MAIN=192.0.2.40:25 REQUIRED=192.0.2.41:25 OFF=192.0.2.42:25
 setup_file() {
     certs_make
     echo '192.0.2.40 both.box.test' >> /etc/hosts
-    local common=(--hostname mx.box.test --accept ok.test --accept bücher.test)
+    local common=(--hostname mx.box.test --accept ok.test --accept bücher.test --max-connections-per-address 300)
     local pairs=(--cert "$CERTS/both-rsa.chain" --key "$CERTS/both-rsa.key"
         --cert "$CERTS/both-ecdsa.chain" --key "$CERTS/both-ecdsa.key")
     listen_start main "${common[@]}" "${pairs[@]}" --deliver "maildir:$BOX/main" --log json -v $MAIN
@@ -24,8 +24,13 @@ setup() {
 }
 
 teardown() {
+    listen_stop_all
     # nothing half written is ever left
     same "$(find "$BOX"/main/tmp "$BOX"/required/tmp "$BOX"/off/tmp -type f)" ""
+}
+
+teardown_file() {
+    listen_stop_all
 }
 
 # starttls ADDRESS:PORT ARG...: what openssl sees; QUIT behind the handshake
@@ -335,7 +340,7 @@ order() {
 
 @test "a full disk means 452, nothing left behind, and recovery without a restart" {
     mkdir "$D/small"
-    mount -t tmpfs -o size=256k small "$D/small"
+    mount -t tmpfs -o size=256k,nr_inodes=8 small "$D/small"
     listen_start full --tls off --accept ok.test --deliver "maildir:$D/small/box" 127.0.0.1:0
     yes "$(printf '%070d\r' 0)" | head -c 360000 > "$D/big" # whole lines of 72
     local url
@@ -352,6 +357,12 @@ order() {
     run -0 curl -vsS --url "$url" --mail-from a@sender.test --mail-rcpt u@ok.test -T "$D/half"
     has "250 2.0.0 Ok"
     new_mail "$D/small/box" 1
+    # five directories and one file: there is no inode for the third copy, which shows before the text
+    run ! curl -vsS --url "$url" --mail-from a@sender.test --mail-rcpt u@ok.test --mail-rcpt v@ok.test --mail-rcpt w@ok.test -T "$D/mail"
+    has "452 4.3.1"
+    has_not "354"
+    new_mail "$D/small/box" 1
+    same "$(find "$D/small/box/tmp" -type f)" ""
     umount -l "$D/small"
 }
 

@@ -17,7 +17,12 @@ setup() {
 }
 
 teardown() {
+    listen_stop_all
     same "$(find "$BOX/main/tmp" -type f)" ""
+}
+
+teardown_file() {
+    listen_stop_all
 }
 
 clients() {
@@ -242,6 +247,8 @@ served() {
     matches '^greeted [1-9][0-9]* refused [1-9]'
     has taken
     listen_said emfile 'accept: Too many open files: connections wait'
+    peer_stop emfile
+    same "$PEER_STATUS" 0
     new_mail "$D/emfile" 1
 }
 

@@ -6,12 +6,29 @@
 #   dial "$at"; hear 220               # a connection of this test, the reply must have that code
 #   say "EHLO client.box.test"; hear 250
 #   hear closed
+#   listen_stop_all                    # in teardown and teardown_file: each must end well
 #   listen_said mx '"event":"message"' # waits until its log has such a line
 
 listen_start() {
     local name=$1
     shift
-    peer_start "$name" '^listening on ' "$MXTLS" listen "$@"
+    peer_start "$name" '^listening on ' "$MXTLS" listen "$@" || return
+    echo "$name" >> "${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}/listening"
+}
+
+# Those that were started in this test (or in setup_file) and still run: two signals end every session,
+# the exit status must be 0 (with a sanitizer: no leak).
+listen_stop_all() {
+    local list=${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}/listening name pid
+    if ! [ -e "$list" ]; then return; fi
+    while read -r name; do
+        if [ -e "$BOX/peers/$name.status" ]; then continue; fi
+        pid=$(peer_pid "$name")
+        kill -TERM "$pid"
+        kill -TERM "$pid"
+        peer_end "$name"
+        same "$PEER_STATUS" 0
+    done < <(sort -u "$list")
 }
 
 listen_at() {

@@ -178,6 +178,15 @@ TEST(commands_and_their_order)
 		    "220 250 250 250 555 221" },
 		{ ENVELOPE "RCPT TO:<@x,@y:u@ok.example>\r\nQUIT\r\n", "220 250 250 250 501 221" },
 		{ ENVELOPE "RCPT TO:<>\r\nQUIT\r\n", "220 250 250 250 501 221" },
+		{ ENVELOPE "RCPT <u@ok.example>\r\nQUIT\r\n", "220 250 250 250 501 221" },
+		{ ENVELOPE "DATA now\r\nRSET now\r\nQUIT\r\n", "220 250 250 250 501 501 221" },
+		/* RFC 6531 s3.3 */
+		{ HELLO "MAIL FROM:<\xc3\xa4@b.example>\r\nRCPT TO:<u@ok.example>\r\nQUIT\r\n",
+		    "220 250 553 503 221" },
+		{ ENVELOPE "RCPT TO:<\xc3\xa4@ok.example>\r\nQUIT\r\n", "220 250 250 250 553 221" },
+		{ HELLO "MAIL FROM:<\xc3\xa4@b.example> SMTPUTF8\r\n"
+			"RCPT TO:<\xc3\xa4@ok.example>\r\nQUIT\r\n",
+		    "220 250 250 250 221" },
 		{ HELLO "STARTTLS\r\nQUIT\r\n", "220 250 502 221" },
 		{ HELLO "STARTTLS now\r\nQUIT\r\n", "220 250 501 221" },
 		{ HELLO "NOOP x\r\nVRFY u\r\nHELP\r\nEXPN l\r\nAUTH PLAIN\r\nQUIT\r\n",
@@ -318,6 +327,55 @@ TEST(too_many_recipients_get_452_and_the_first_ones_are_kept)
 		"RCPT TO:<v@ok.example>\r\nRCPT TO:<w@ok.example>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n"),
 	    "220 250 250 250 250 452 354 250 221");
 	CHECK_INT(store.recipients, 2);
+}
+
+TEST(refused_recipients_come_to_an_end)
+{
+	static char in[2000];
+
+	fresh();
+	snprintf(in, sizeof(in), "%s", ENVELOPE);
+	for (int i = 0; i < 12; i++)
+		strcat(in, "RCPT TO:<u@other.example>\r\n");
+	CHECK_STR(talk(in), "220 250 250 250 550 550 550 550 550 550 550 550 550 421");
+}
+
+/* The codes of a session whose client goes on being silent. */
+static const char *
+wait_out(void)
+{
+	static char out[200];
+	int input[2], output[2];
+
+	if (pipe2(input, O_CLOEXEC | O_NONBLOCK) != 0 || pipe2(output, O_CLOEXEC | O_NONBLOCK) != 0)
+		abort();
+	smtp_server_run(conn_plain_pair(input[0], output[1]), &config, NULL, &store, NULL);
+	ssize_t n = read(output[0], out, sizeof(out) - 1);
+	out[n > 0 ? n : 0] = '\0';
+	close(input[1]);
+	close(output[0]);
+	return out;
+}
+
+TEST(a_busy_server_waits_less_for_a_command_DECISIONS_F41)
+{
+	bool busy = true;
+	int64_t start = clock_ms();
+
+	fresh();
+	config.busy = &busy;
+	config.busy_timeout_ms = 30;
+	CHECK_STR(wait_out(), "220 mx.example ESMTP\r\n421 4.4.2 Timeout\r\n");
+	CHECK(clock_ms() < start + 4000);
+	/* never longer than without */
+	config.command_timeout_ms = 20;
+	config.busy_timeout_ms = 60000;
+	CHECK_STR(wait_out(), "220 mx.example ESMTP\r\n421 4.4.2 Timeout\r\n");
+	busy = false;
+	config.busy_timeout_ms = 1;
+	start = clock_ms();
+	CHECK_STR(wait_out(), "220 mx.example ESMTP\r\n421 4.4.2 Timeout\r\n");
+	CHECK(clock_ms() >= start + 20);
 }
 
 /* --- faults on purpose ---------------------------------------------------------------------------- */
