@@ -75,7 +75,7 @@ peer() {
 
 @test "inside TLS nothing of before counts, and there is no second STARTTLS (RFC 3207 s4.2)" {
     run -0 clients $MAIN table inside
-    has "6 rows ok"
+    has "7 rows ok"
 }
 
 @test "curl's HTTP gets 502, or 554 when it was quicker than the greeting, and the end (ALPACA, reference S24)" {

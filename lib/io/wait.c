@@ -163,6 +163,8 @@ io_yield(int64_t deadline, struct fail *why)
 {
 	int64_t now = clock_ms();
 
+	if (sched.current == NULL && signals_stop_now(sched.plain_idle))
+		sched_stop(now);
 	if (fiber_cap() <= now || deadline <= now)
 		return wait_failed(why);
 	if (sched.current == NULL)

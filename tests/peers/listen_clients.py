@@ -249,6 +249,11 @@ def inside():
         "220 250 220 250 250 250 354 250 221 closed"
     )
     yield "ahead of EHLO's reply", [HELLO] + tls + [(HELLO + MAIL, 2)], "220 250 220 554 closed"
+    # what the TLS library has read ahead does not show at the socket any more
+    full = (b"x" * 70 + b"\r\n") * 227 + b"y" * 38 + b"\r\n"
+    yield "a full record and a short one", [HELLO] + tls + [HELLO] + [MAIL, RCPT, DATA, full + b".\r\n"] * 20 + [b"QUIT\r\n"], (
+        "220 250 220 250" + " 250 250 354 250" * 20 + " 221 closed"
+    )
 
 
 TABLES = {"smuggling": smuggling, "syntax": syntax, "relay": relay, "switch": switch, "inside": inside}
