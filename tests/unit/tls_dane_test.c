@@ -8,6 +8,7 @@
 #include "test.h"
 #include "test_certs.h"
 #include "tls/dane.h"
+#include "tls/internal.h"
 
 #define DAY 86400
 
@@ -431,6 +432,19 @@ TEST(a_chain_that_is_not_made_of_certificates_is_refused)
 	a.records[0].usage = 2;
 	CHECK_INT(tls_dane_chain(NULL, 0, &a.question, &a.arena, a.fits, &dane, &why), 0);
 	CHECK_STR(dane_str(dane), "mismatch");
+	arena_free(&a.arena);
+}
+
+TEST(before_the_handshake_is_complete_nothing_is_compared)
+{
+	struct tls session = { .complete = false };
+	struct ask a;
+
+	ask_init(&a, "LI", "mx.example.test");
+	ask_record(&a, "311L");
+	a.fits[0].matched = TRI_YES;
+	CHECK_STR(dane_str(tls_dane(&session, &a.question, &a.arena, a.fits)), "not_checked");
+	CHECK_STR(fit_str(&a.fits[0]), "?");
 	arena_free(&a.arena);
 }
 
