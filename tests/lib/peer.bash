@@ -38,7 +38,7 @@ peer_start() {
         set +eE
         trap - ERR EXIT
         close_descriptors
-        "$@" > "$dir/$name.log" 2>&1 < /dev/null &
+        "$@" >> "$dir/$name.log" 2>&1 < /dev/null &
         echo $! > "$dir/$name.pid"
         echo > "$dir/$name.started"
         wait $!

@@ -86,7 +86,7 @@ postfix_start() {
     } > "$dir/master.cf"
     # it waits until main.cf is two seconds old, in case somebody is still writing it
     touch -d '1 minute ago' "$dir/main.cf" "$dir/master.cf"
-    # -s: in the foreground, with its stdout
+    # -s: in the foreground; it logs to what peer_start takes its output to
     peer_start postfix 'daemon started' "${DEB_COMMAND[@]}" -s -c "$dir"
 }
 
@@ -122,7 +122,8 @@ import_environment = MAIL_CONFIG MAIL_LOGTAG POSTLOG_SERVICE POSTLOG_HOSTNAME LD
 export_environment = MAIL_CONFIG LD_LIBRARY_PATH=$3
 mail_owner = postfix
 setgid_group = postdrop
-maillog_file = /dev/stdout
+maillog_file = $(peer_log postfix)
+maillog_file_prefixes = $BOX
 myhostname = client.box.test
 mydestination =
 inet_interfaces = all
