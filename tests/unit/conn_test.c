@@ -73,7 +73,8 @@ TEST(a_peer_that_always_has_more_leaves_other_fibers_their_turn)
 	other_ran = false;
 	sched_run(start_both, conn);
 	CHECK(other_ran);
-	CHECK(lines_at_turn < 10000);
+	/* without fibers the first runs to its end before the second starts */
+	CHECK(getenv("MXTLS_NO_FIBERS") != NULL || lines_at_turn < 10000);
 	conn_close(conn);
 	close(flood_fd);
 }
