@@ -428,19 +428,33 @@ TEXT
 # --- replies -----------------------------------------------------------------------------------------
 
 @test "each refusal: final, or the next host's (RFC 5321 s4.2.1)" {
-    local word code what served before got bad='' long
+    local row word code what served before got bad='' long
+    local -a rows steps=()
     long="250 $(head -c 3000 /dev/zero | tr '\0' x)"
+    mapfile -t rows < <(refusals)
+    # one connection for each row, in their order
+    for row in "${rows[@]}"; do
+        word=${row%%|*}
+        steps+=('send 220 mx' "serve ${word/LONG/$long}" session)
+    done
+    mx refusing 30 "${steps[@]}"
     mx next 31 'send 220 mx' 'serve'
-    while IFS='|' read -r word code what served; do
+    for row in "${rows[@]}"; do
+        IFS='|' read -r word code what served <<< "$row"
         before=$(sessions next)
-        mx refusing 30 'send 220 mx' "serve ${word/LONG/$long}"
         run --separate-stderr "$MXTLS" send --json --timeout 20s "${FROM[@]}" bob@pair.test < "$MESSAGE"
         got="$status|$(r .status)|$(($(sessions next) - before))"
         if [ "$got" != "$code|$what|$served" ]; then
             bad+="$word: wanted $code|$what|$served, was $got: $output"$'\n'
         fi
-        peer_stop refusing
-    done << 'ROWS'
+    done
+    same "$(sessions refusing)" "${#rows[@]}"
+    [ -z "$bad" ] || assert_fail "wrong" "$bad"
+}
+
+# Reply at h30, the first MX host; exit status, outcome, and how often the second one is asked.
+refusals() {
+    cat << 'ROWS'
 mail=550 5.7.1 no|69|failed|0
 mail=550 5.1.8 no such sender domain|69|failed|0
 mail=552 5.3.4 too big|65|failed|0
@@ -475,7 +489,6 @@ dot=cut|75|deferred|0
 dot=LONG|75|deferred|0
 dot=25|75|deferred|0
 ROWS
-    [ -z "$bad" ] || assert_fail "wrong" "$bad"
 }
 
 @test "no answer to the final dot: deferred, said to be a possible duplicate, no other host is tried (RFC 1047)" {
@@ -765,6 +778,12 @@ ROWS
     mxtls_send 0 -v "${FROM[@]}" bob@d45.test
     same "$(sed -n 's/^192\.0\.2\.45:25 C: //p' <<< "$stderr" | sed 's/[ :].*//' | xargs)" "EHLO STARTTLS EHLO MAIL RCPT DATA QUIT"
     [[ $stderr != *"Hello Bob"* && $stderr != *Subject* ]] || assert_fail "text of the message" "$stderr"
+}
+
+@test "mxtls-send(1) names every key of the JSON, and no other" {
+    send 0 "${FROM[@]}" bob@d45.test
+    same "$(sed -n '/^\.Sh JSON/,/^\.Sh POLICY/p' "$ROOT/man/mxtls-send.1" | sed -nE 's/^\.(It )?Cm //p' | tr -d ',' | tr -s ' ' '\n' | sort | xargs)" \
+        "$(jq -r 'paths | .[-1] | strings' <<< "$output" | sort | xargs)"
 }
 
 @test "what a server says cannot reach the terminal or the log as anything but text" {
