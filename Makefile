@@ -125,6 +125,11 @@ valgrind: $(UNIT_BIN)
 	@UNDER='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
 		UNIT_ONLY=1 sh tests/run-unit $(B)
 
+# Some twenty behaviour tests with the program under valgrind.
+.PHONY: valgrind-bats
+valgrind-bats: $(B)/mxtls $(PROGRAM_BIN)
+	@tests/valgrind-bats $(B)/mxtls
+
 # FUZZ_SECONDS for each target; FUZZ="reply dns_name" runs only these.
 FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 10
