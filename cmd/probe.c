@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include "app/identity.h"
+#include "app/enum.h"
+#include "app/injection.h"
 #include "app/probe.h"
 #include "app/probe_text.h"
 #include "base/clock.h"
@@ -20,6 +22,8 @@
 #include "policy/verdict.h"
 
 #define GRACE_MS 2000 /* for sessions in flight after Ctrl-C */
+#define ENUM_TARGETS_MAX 100
+#define INJECTION_TARGETS_MAX 10
 
 enum { FORMAT_TEXT, FORMAT_JSON };
 enum { MX_ALL, MX_FIRST };
@@ -28,11 +32,12 @@ enum { KEYS_BOTH, KEYS_ANY };
 struct probe_cli {
 	const char *input, *output;                              /* target list, records */
 	const char *ca_file, *ca_dir, *helo, *source, *at, *sni; /* NULL: not given */
+	const char *deep;                                        /* --enum, NULL: no deep look */
 	struct strs resolvers;                                   /* ADDR[:PORT] each */
 	int64_t port; /* 0: 25, or 465 with implicit TLS */
-	int64_t timeout_ms, deadline_ms, concurrency, retries;
+	int64_t timeout_ms, deadline_ms, concurrency, retries, pace_ms;
 	int format, family, mx, keys; /* family: 0 both, 4, 6 */
-	bool verbose, implicit_tls, trust_ad, allow_private, list_fields, no_dane;
+	bool verbose, implicit_tls, trust_ad, allow_private, list_fields, no_dane, check_injection;
 };
 
 static const struct opt_word formats[] = { { "text", FORMAT_TEXT }, { "json", FORMAT_JSON },
@@ -73,6 +78,15 @@ static const struct opt probe_opts[] = {
 	ROW(STR, ca_dir, "ca-dir", 0, "DIR", "trust the root certificates in DIR (hashed names)"),
 	ROW(STR, at, "at", 0, "TIME",
 	    "judge as of TIME: +14d, -1d, 2026-01-31, or 2026-01-31T12:00:00Z (default: now)"),
+
+	OPT_GROUP("Deep look (many connections to each address, one after the other)"),
+	ROW(STR, deep, "enum", 0, "WHAT",
+	    "find out versions, ciphers and groups that the server takes: a list with commas, or "
+	    "all"),
+	ROW(FLAG, check_injection, "check-injection", 0, NULL,
+	    "test whether a command in clear behind STARTTLS is obeyed inside TLS (CVE-2011-0411)"),
+	ROW(DURATION, pace_ms, "pace", 0, "TIME", "wait between two connections to an address",
+	    .initial = "1s"),
 
 	OPT_GROUP("Connections"),
 	ROW(WORD, keys, "key-types", 0, "TYPES",
@@ -376,6 +390,45 @@ parse_sni(const char *text, struct arena *arena, const char **sni_r, struct fail
 	return 0;
 }
 
+/* DECISIONS C24: what opens more than one connection is for a few servers that one cares for. */
+static int
+deep_check(const struct probe_cli *cli, size_t targets, unsigned *what_r, struct fail *why)
+{
+	const char *option = cli->deep != NULL ? "enum" : "check-injection";
+	size_t most = cli->check_injection ? INJECTION_TARGETS_MAX : ENUM_TARGETS_MAX;
+
+	*what_r = 0;
+	if (cli->deep != NULL && enum_parse(slice_str(cli->deep), what_r, why) != 0)
+		return fail_prefix(why, "option --enum");
+	if (cli->deep == NULL && !cli->check_injection)
+		return 0;
+	if (cli->input != NULL)
+		return fail_set(why, FAIL_USAGE,
+		    "option --%s is for targets of the command line, not for those of --file",
+		    option);
+	if (targets > most)
+		return fail_set(why, FAIL_USAGE, "option --%s is for at most %zu targets, not %zu",
+		    cli->check_injection ? "check-injection" : option, most, targets);
+	return 0;
+}
+
+/* Said before it begins: how often an address is going to be called. */
+static void
+deep_announce(const struct probe_cli *cli, unsigned what)
+{
+	struct enum_plan plan = enum_plan(what);
+
+	if (cli->check_injection)
+		fprintf(stderr,
+		    "mxtls probe: --check-injection opens %d connections to each address\n",
+		    INJECTION_CONNECTIONS);
+	if (what != 0)
+		fprintf(stderr,
+		    "mxtls probe: --enum opens %u to %u connections to each address, one after the "
+		    "other, %.1f s apart\n",
+		    plan.min, plan.max, (double)cli->pace_ms / 1000);
+}
+
 /* Everything that a probe needs and that may fail before it starts. */
 static int
 setup(const struct probe_cli *cli, const struct job *job, struct arena *arena, struct addr *source,
@@ -394,7 +447,11 @@ setup(const struct probe_cli *cli, const struct job *job, struct arena *arena, s
 		.no_dane = cli->no_dane,
 		.seed = mx_seed(),
 		.concurrency = (unsigned)cli->concurrency,
-		.grace_ms = GRACE_MS };
+		.grace_ms = GRACE_MS,
+		.check_injection = cli->check_injection,
+		.pace_ms = cli->pace_ms };
+	if (deep_check(cli, job->operands->n, &probe->enum_what, why) != 0)
+		return -1;
 	probe->session = (struct session_options){ .timeout_ms = cli->timeout_ms,
 		.implicit_tls = cli->implicit_tls,
 		.verbose = cli->verbose };
@@ -488,6 +545,7 @@ probe_targets(const struct probe_cli *cli, const struct strs *operands, struct a
 		status = command_fail(&cmd_probe, &why);
 	} else {
 		job.family = (int)probe.family;
+		deep_announce(cli, probe.enum_what);
 		probe_run(&probe, next_target, target_done, &job);
 		write_waiting(&job, true);
 		status = exit_status(&job);

@@ -81,7 +81,7 @@ trace(const struct deep *deep, const struct hello_offer *offer, const struct hel
 		    answer->group == 0 ? "" : hello_group_str(answer->group, group));
 }
 
-static enum enum_step
+static int
 ask(void *ctx, const struct hello_offer *offer, bool key_exchange, struct hello_answer *answer_r,
     struct fail *why)
 {
@@ -116,11 +116,17 @@ void
 enum_host(const struct enum_options *options, const struct addr *to, const char *host,
     struct arena *arena, struct enum_facts *facts, int64_t deadline)
 {
-	struct deep deep = { .options = options, .to = to, .host = host, .deadline = deadline };
+	struct deep deep = { .options = options,
+		.to = to,
+		.host = host,
+		.next_ms = clock_deadline(options->pace_ms),
+		.deadline = deadline };
+	const char *sni = options->session->sni == NULL ? host : options->session->sni;
 	unsigned char random[96];
 
 	/* nothing secret comes of it, but the point of the X25519 share must not be 0 */
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		memset(random, 9, sizeof(random));
-	enum_search(options->what, host, random, ask, &deep, arena, facts);
+	enum_search(options->what, sni == NULL || sni[0] == '\0' ? NULL : sni, random, ask, &deep,
+	    arena, facts);
 }

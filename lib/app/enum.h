@@ -45,8 +45,9 @@ enum enum_step {
  *
  * key_exchange  as of hello_ask
  * why           for everything but ANSWER
+ * Returns one of enum enum_step.
  */
-typedef enum enum_step enum_ask_fn(void *ctx, const struct hello_offer *offer, bool key_exchange,
+typedef int enum_ask_fn(void *ctx, const struct hello_offer *offer, bool key_exchange,
     struct hello_answer *answer_r, struct fail *why);
 
 /*
@@ -72,7 +73,7 @@ struct enum_options {
  * Look at one address.
  *
  * to        address and port
- * host      SNI, or NULL
+ * host      name of the MX host, as of session_init
  * deadline  of all of it; each connection has session->timeout_ms for each reply
  */
 void enum_host(const struct enum_options *options, const struct addr *to, const char *host,

@@ -71,7 +71,7 @@ incomplete(struct search *s, const char *text)
 		s->facts->reason = arena_strdup(s->arena, text);
 }
 
-static enum enum_step
+static int
 ask(struct search *s, const struct hello_offer *offer, struct hello_answer *answer_r,
     struct fail *why)
 {
@@ -108,10 +108,10 @@ accepts(struct search *s, const struct hello_offer *offer, uint16_t version,
 	char text[sizeof(why.text) + 64];
 
 	fail_clear(&why);
-	enum enum_step step = ask(s, offer, answer_r, &why);
+	int step = ask(s, offer, answer_r, &why);
 	if (step == ENUM_SILENT)
 		step = ask(s, offer, answer_r, &why);
-	switch (step) {
+	switch ((enum enum_step)step) {
 	case ENUM_ANSWER:
 		break;
 	case ENUM_SILENT:

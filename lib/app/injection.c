@@ -65,6 +65,10 @@ injection_decide(const struct injection_run *control, const struct injection_run
 		*reason_r = arena_printf(
 		    arena, "STARTTLS with a command behind it was refused: %s", attack->text);
 		return attack->code >= 500 ? INJECTION_SAFE : INJECTION_INCONCLUSIVE;
+	case INJECTION_IN_CLEAR:
+		*reason_r = arena_strdup(
+		    arena, "a command sent in clear was answered in clear, before the handshake");
+		return INJECTION_SAFE;
 	case INJECTION_NO_HANDSHAKE:
 		*reason_r = arena_strdup(
 		    arena, "with a command in clear behind STARTTLS there is no handshake");
@@ -77,7 +81,6 @@ injection_decide(const struct injection_run *control, const struct injection_run
 		return attack->marked ? INJECTION_VULNERABLE : INJECTION_INCONCLUSIVE;
 	case INJECTION_SILENT:
 		return decide_silent(attack, arena, reason_r);
-	case INJECTION_IN_CLEAR:
 	case INJECTION_NO_SESSION:
 	case INJECTION_LOST:
 		break;
@@ -141,8 +144,8 @@ go_inside(struct session *s, int64_t wait_ms, struct injection_run *run, struct 
 {
 	size_t post_220_bytes;
 	struct tls *failed;
-	int ret = starttls_client(&s->client.conn, s->options.tls, s->host, KEY_ANY,
-	    &post_220_bytes, &failed, session_step(s), why);
+	int ret = starttls_client(&s->client.conn, s->options.tls, s->sni, KEY_ANY, &post_220_bytes,
+	    &failed, session_step(s), why);
 
 	tls_free(failed);
 	if (ret == 0)

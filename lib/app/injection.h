@@ -56,7 +56,7 @@ struct injection_options {
  * Test one address and fill facts->injection and injection_reason.
  *
  * to        address and port
- * host      SNI, or NULL
+ * host      name of the MX host, as of session_init
  * deadline  of both runs
  */
 void injection_check(const struct injection_options *options, const struct addr *to,

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/enum.h"
+#include "app/injection.h"
 #include "app/probe_address.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -17,6 +19,8 @@
 #include "policy/port25.h"
 #include "policy/verdict.h"
 
+#define DEEP_LOOK_MS 600000    /* for --enum at one address: 400 connections, 1 s apart, fit */
+#define INJECTION_WAIT_MS 2000 /* a server that answers at all does so at once */
 #define SESSIONS_PER_TARGET 32 /* at once: a domain may name LIMIT_MX_HOSTS * LIMIT_MX_ADDRESSES */
 
 struct run {
@@ -127,6 +131,38 @@ address_release(struct run *run, struct slice ip, struct address *address)
 	free(address);
 }
 
+/* What needs further connections to the same address, once it was measured. */
+static void
+deep_look(const struct session_job *job, struct address *address)
+{
+	struct probing *p = job->probing;
+	const struct probe_options *options = p->run->options;
+	struct host_facts *facts = job->facts;
+	bool begun = facts->starttls_state == STARTTLS_DONE ||
+		     facts->starttls_state == STARTTLS_FAILED ||
+		     facts->starttls_state == STARTTLS_IMPLICIT;
+
+	if (options->enum_what == 0 && !options->check_injection)
+		return;
+	if (gate_enter(&address->gate, DEADLINE_NEVER, NULL) != 0)
+		return;
+	if (options->check_injection && begun)
+		injection_check(&(struct injection_options){ .session = &p->session,
+				    .wait_ms = INJECTION_WAIT_MS,
+				    .pace_ms = options->pace_ms },
+		    &job->to, job->host, &p->arena, facts, clock_deadline(DEEP_LOOK_MS));
+	if (options->enum_what != 0 && begun)
+		enum_host(&(struct enum_options){ .what = options->enum_what,
+			      .session = &p->session,
+			      .pace_ms = options->pace_ms },
+		    &job->to, job->host, &p->arena, &facts->deep, clock_deadline(DEEP_LOOK_MS));
+	gate_leave(&address->gate);
+	if (options->enum_what == 0 || begun)
+		return;
+	facts->deep.complete = TRI_NO;
+	facts->deep.reason = arena_strdup(&p->arena, "there was no handshake to repeat");
+}
+
 static void
 session_fiber(void *arg)
 {
@@ -148,6 +184,7 @@ session_fiber(void *arg)
 	    .certs = &p->facts.certs,
 	    .certs_n = &p->facts.certs_n,
 	    .deadline = p->deadline });
+	deep_look(job, address);
 	address_release(p->run, slice_str(ip), address);
 	if (job->facts->status == HOST_CANCELLED)
 		p->cancelled = true;

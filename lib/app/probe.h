@@ -25,6 +25,11 @@ struct probe_options {
 	uint32_t seed;        /* mx_lookup */
 	unsigned concurrency; /* targets at once */
 	int64_t grace_ms;     /* what sessions have left after the first INT or TERM */
+
+	/* The deep look at each address that has STARTTLS, behind its session and on time of its own. */
+	unsigned enum_what;   /* of enum enum_what; 0: none */
+	bool check_injection; /* app/injection.h */
+	int64_t pace_ms;      /* between two connections to one address */
 };
 
 /*

@@ -98,6 +98,10 @@ session_advice(const struct host_facts *host)
 const char *
 probe_advice(const struct host_facts *host)
 {
+	if (host->injection == INJECTION_VULNERABLE)
+		return "update the mail server: it obeys, inside TLS, commands that anyone on the "
+		       "way added "
+		       "in clear (CVE-2011-0411)";
 	const char *advice = starttls_advice(host);
 
 	if (advice == NULL)

@@ -5,7 +5,6 @@
 #include "base/text.h"
 #include "policy/verdict.h"
 
-#define LABEL_WIDTH 14
 #define VALUE_BYTES 512 /* of one remote text on a line */
 #define NAMES_SHOWN 6   /* of a certificate */
 #define TLSA_SHOWN_BYTES 16
@@ -29,7 +28,7 @@ put(struct buf *out, const char *text)
 static void
 label(struct buf *out, int indent, const char *text)
 {
-	buf_printf(out, "%*s%-*s", indent, "", LABEL_WIDTH, text);
+	buf_printf(out, "%*s%-*s", indent, "", PROBE_LABEL_WIDTH, text);
 }
 
 static void
@@ -367,6 +366,7 @@ write_host(const struct target_facts *facts, const struct exchange_facts *mx,
 	write_list("EHLO in TLS", &host->ehlo_tls, out);
 	if (host->starttls_state == STARTTLS_DONE)
 		write_changes(host, out);
+	probe_text_deep(host, out);
 }
 
 /* "3 1 1 0123456789abcdef...": enough to tell one from the other. */

@@ -23,4 +23,9 @@ void probe_text_write(const struct target_facts *facts, int64_t now, bool colour
  */
 const char *probe_advice(const struct host_facts *host);
 
+/* What a deep look at one address found (--enum, --check-injection), in the lines of probe_text_write. */
+void probe_text_deep(const struct host_facts *host, struct buf *out);
+
+#define PROBE_LABEL_WIDTH 14 /* of the lines below an address */
+
 #endif

@@ -89,7 +89,7 @@ decide(struct server *s, const struct hello_offer *offer, int v, struct hello_an
 		answer->kind = HELLO_RETRY;
 }
 
-static enum enum_step
+static int
 ask(void *ctx, const struct hello_offer *offer, bool key_exchange, struct hello_answer *answer,
     struct fail *why)
 {
@@ -348,7 +348,7 @@ TEST(a_choice_that_was_not_offered_ends_the_round_not_the_program)
 }
 
 /* Takes whatever comes first, for ever. */
-static enum enum_step
+static int
 ask_greedy(void *ctx, const struct hello_offer *offer, bool key_exchange,
     struct hello_answer *answer, struct fail *why)
 {

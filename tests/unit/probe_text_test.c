@@ -187,3 +187,45 @@ TEST(advice_for_each_finding)
 	}
 	arena_free(&arena);
 }
+
+TEST(a_deep_look_stands_below_its_address)
+{
+	struct arena arena;
+	struct host_facts host;
+	struct buf out;
+	static const char json[] =
+	    "{\"enum\":{\"complete\":false,\"reason\":\"at connection 9: \\u001b[31m421\","
+	    "\"connections\":9,\"versions\":[\"TLSv1.2\",\"TLSv1.3\"],\"groups\":["
+	    "{\"version\":\"TLSv1.3\",\"name\":\"X25519MLKEM768\"},{\"version\":\"TLSv1.3\","
+	    "\"name\":\"x25519\"},{\"version\":\"TLSv1.2\",\"name\":\"x25519\"}],\"ciphers\":["
+	    "{\"version\":\"TLSv1.3\",\"name\":\"TLS_AES_128_GCM_SHA256\",\"group\":\"x25519\"},"
+	    "{\"version\":\"TLSv1.2\",\"name\":\"TLS_DHE_RSA_WITH_AES_128_CBC_SHA\",\"dh_bits\":"
+	    "1024}]},"
+	    "\"injection\":\"safe\",\"injection_reason\":\"dropped\"}";
+
+	arena_init(&arena);
+	buf_init(&out, 10000);
+	CHECK_INT(
+	    facts_read_json(&fact_table_host_facts, json, sizeof(json) - 1, &arena, &host, NULL),
+	    0);
+	probe_text_deep(&host, &out);
+	CHECK_STR(buf_str(&out), "    versions      TLSv1.2, TLSv1.3\n"
+				 "    groups        TLSv1.3: X25519MLKEM768, x25519\n"
+				 "                  TLSv1.2: x25519\n"
+				 "    ciphers       TLSv1.3 TLS_AES_128_GCM_SHA256, x25519\n"
+				 "                  TLSv1.2 TLS_DHE_RSA_WITH_AES_128_CBC_SHA, DH "
+				 "1024 bits\n"
+				 "    deep look     9 connections, incomplete: at connection 9: "
+				 "\\x1b[31m421\n"
+				 "    injection     safe: dropped\n");
+	buf_reset(&out);
+	facts_init_host_facts(&host);
+	probe_text_deep(&host, &out);
+	CHECK_STR(buf_str(&out), "");
+	/* nothing found is not "none" when it is incomplete */
+	host.deep.complete = TRI_NO;
+	probe_text_deep(&host, &out);
+	CHECK_STR(buf_str(&out), "    deep look     0 connections, incomplete: ?\n");
+	buf_free(&out);
+	arena_free(&arena);
+}
