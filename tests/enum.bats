@@ -5,7 +5,7 @@ load lib/probe
 
 setup_file() {
     certs_make
-    dns_start < <(postfix_zone; echo 'two.test. MX 10 rsa.box.test.'; echo 'two.test. MX 20 tls12.box.test.')
+    dns_start < <(postfix_zone; echo 'two.test. MX 10 rsa.box.test.'; echo 'two.test. MX 20 tls12.box.test.'; echo 'sni.box.test. A 192.0.2.41')
     postfix_start rsa both tls12 notls
     openssl_server old rsa -cipher ALL:eNULL:@SECLEVEL=0
     openssl_server ecdsa ecdsa -cipher ALL:@SECLEVEL=0 -tls1_2 -groups P-384:P-256:X25519
@@ -48,7 +48,7 @@ at() {
 enum() {
     local target=$1
     shift
-    run --separate-stderr "$MXTLS" probe --json -4 --pace 0s --enum=all "$@" "$target"
+    run --separate-stderr "$MXTLS" probe --json -4 --key-types=any --retries 0 --pace 0s --enum=all "$@" "$target"
     host
 }
 
@@ -102,7 +102,7 @@ scan_groups() {
 @test "each cipher costs one connection, and each version one more: the server's own count" {
     local before after connections
     before=$(grep -c 'start$' "$(peer_log old)")
-    run --separate-stderr "$MXTLS" probe --json --pace 0s --enum=ciphers "$(at old)"
+    run --separate-stderr "$MXTLS" probe --json --key-types=any --retries 0 --pace 0s --enum=ciphers "$(at old)"
     host
     after=$(grep -c 'start$' "$(peer_log old)")
     connections=$(h .enum.connections)
@@ -176,7 +176,7 @@ takes() {
 @test "real Postfix: the versions are those that openssl s_client gets" {
     local name version flag theirs
     for name in rsa tls12 both; do
-        run --separate-stderr "$MXTLS" probe --json -4 --pace 0s --enum=versions "[$name.box.test]"
+        run --separate-stderr "$MXTLS" probe --json -4 --key-types=any --pace 0s --enum=versions "[$name.box.test]"
         host
         same "$name $(h .enum.complete)" "$name true"
         theirs=
@@ -257,13 +257,21 @@ hello_peer() {
     file_has "$(peer_log all)" "closed 1503030002015a15030300020100"
 }
 
-@test "the host name goes out as SNI, an address does not" {
-    peer_start sni '^ready' "$ROOT/tests/peers/tls_hello_peer.py" --listen 192.0.2.41:25 --suites 0304=1301 --groups 001d
-    echo '192.0.2.41 sni.box.test' >> /etc/hosts
-    run --separate-stderr "$MXTLS" probe --json --pace 0s --enum=versions 192.0.2.41
-    grep -qE 'hello 0304 .* sni=- ' "$(peer_log sni)"
-    enum '[rsa.box.test]'
-    same "$(h '.sni')" rsa.box.test
+@test "the host name goes out as SNI, an address does not, and --sni decides" {
+    local want count target option
+    while read -r want count target option; do
+        peer_start sni '^ready' "$ROOT/tests/peers/tls_hello_peer.py" --listen 192.0.2.41:25 --suites 0304=1301 --groups 001d
+        # shellcheck disable=SC2086 # words
+        run --separate-stderr "$MXTLS" probe --json --key-types=any --retries 0 --pace 0s --enum=versions $option "$target"
+        same "$target $option $(grep -c " sni=$want " "$(peer_log sni)")" "$target $option $count"
+        peer_stop sni
+    done <<'ROWS'
+- 6 192.0.2.41
+sni.box.test 5 [sni.box.test]
+- 6 [sni.box.test] --sni=none
+other.test 5 [sni.box.test] --sni=other.test
+ROWS
+    # the ordinary session and five versions, of which SSLv3 has no extensions
 }
 
 @test "answers in pieces, behind warnings, with a long certificate: the same result" {
@@ -311,7 +319,7 @@ hello_peer() {
     local start end
     hello_peer paced --suites 0304=1301 --groups 001d
     start=$(date +%s%N)
-    run --separate-stderr "$MXTLS" probe --json --pace 200ms --enum=versions "$TARGET"
+    run --separate-stderr "$MXTLS" probe --json --key-types=any --retries 0 --pace 200ms --enum=versions "$TARGET"
     end=$(date +%s%N)
     [ $(((end - start) / 1000000)) -ge 1000 ]
     # never two at once
@@ -333,7 +341,7 @@ hello_peer() {
 }
 
 @test "the text shows versions, groups and ciphers below the address" {
-    run --separate-stderr "$MXTLS" probe --pace 0s --enum=all "$(at new)"
+    run --separate-stderr "$MXTLS" probe --key-types=any --pace 0s --enum=all "$(at new)"
     has "    versions      TLSv1.3"
     has "    groups        TLSv1.3: "
     has "    ciphers       TLSv1.3 TLS_"
@@ -341,7 +349,7 @@ hello_peer() {
 }
 
 @test "every address of every MX is looked at" {
-    run --separate-stderr "$MXTLS" probe --json --pace 0s --enum=versions --ca-file "$CERTS/root.crt" two.test
+    run --separate-stderr "$MXTLS" probe --json --key-types=any --retries 0 --pace 0s --enum=versions --ca-file "$CERTS/root.crt" two.test
     same "$(q '[.exchanges[].hosts[].enum.complete] | length')" 4
     same "$(q '[.exchanges[].hosts[].enum.complete] | all')" true
 }
