@@ -34,6 +34,8 @@ struct command {
 	 * written. Errors go to stderr by command_fail.
 	 */
 	int (*run)(const void *options, const struct strs *operands);
+	/* Says in its own way that the command line is wrong, and returns the exit status; NULL: command_fail. */
+	int (*parse_failed)(int argc, char **argv, const struct fail *why);
 };
 
 extern const struct command cmd_probe, cmd_send, cmd_listen, cmd_completion;

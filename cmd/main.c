@@ -96,7 +96,8 @@ run(const struct command *command, int argc, char **argv)
 		status = EX_OK;
 		break;
 	default:
-		status = command_fail(command, &why);
+		status = command->parse_failed != NULL ? command->parse_failed(argc, argv, &why)
+						       : command_fail(command, &why);
 	}
 	arena_free(&arena);
 	return status;

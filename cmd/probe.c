@@ -8,7 +8,6 @@
 #include "app/enum.h"
 #include "app/injection.h"
 #include "app/probe.h"
-#include "app/probe_text.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/limits.h"
@@ -20,12 +19,12 @@
 #include "io/signals.h"
 #include "net/helo.h"
 #include "policy/verdict.h"
+#include "probe_output.h"
 
 #define GRACE_MS 2000 /* for sessions in flight after Ctrl-C */
 #define ENUM_TARGETS_MAX 100
 #define INJECTION_TARGETS_MAX 10
 
-enum { FORMAT_TEXT, FORMAT_JSON };
 enum { MX_ALL, MX_FIRST };
 enum { KEYS_BOTH, KEYS_ANY };
 
@@ -33,15 +32,21 @@ struct probe_cli {
 	const char *input, *output;                              /* target list, records */
 	const char *ca_file, *ca_dir, *helo, *source, *at, *sni; /* NULL: not given */
 	const char *deep;                                        /* --enum, NULL: no deep look */
-	struct strs resolvers;                                   /* ADDR[:PORT] each */
-	int64_t port; /* 0: 25, or 465 with implicit TLS */
+	const char *warn, *crit;
+	struct strs resolvers; /* ADDR[:PORT] each */
+	int64_t port;          /* 0: 25, or 465 with implicit TLS */
 	int64_t timeout_ms, deadline_ms, concurrency, retries, pace_ms;
-	int format, family, mx, keys; /* family: 0 both, 4, 6 */
+	int format, require;  /* enum probe_format, enum verdict */
+	int family, mx, keys; /* family: 0 both, 4, 6 */
 	bool verbose, implicit_tls, trust_ad, allow_private, list_fields, no_dane, check_injection;
 };
 
 static const struct opt_word formats[] = { { "text", FORMAT_TEXT }, { "json", FORMAT_JSON },
+	{ "csv", FORMAT_CSV }, { "nagios", FORMAT_NAGIOS }, { "prometheus", FORMAT_PROMETHEUS },
 	{ NULL, 0 } };
+static const struct opt_word levels[] = { { "dane", VERDICT_DANE },
+	{ "mta-sts-enforce", VERDICT_MTA_STS }, { "pkix", VERDICT_PKIX },
+	{ "encrypted", VERDICT_ENCRYPTED }, { NULL, 0 } };
 static const struct opt_word mxs[] = { { "all", MX_ALL }, { "first", MX_FIRST }, { NULL, 0 } };
 static const struct opt_word key_types[] = { { "rsa,ecdsa", KEYS_BOTH }, { "ecdsa,rsa", KEYS_BOTH },
 	{ "any", KEYS_ANY }, { NULL, 0 } };
@@ -64,11 +69,21 @@ static const struct opt probe_opts[] = {
 	    "connect to private and loopback addresses that DNS gives, too"),
 
 	OPT_GROUP("Output"),
-	ROW(WORD, format, "format", 0, "FORMAT", "how to write the records", .words = formats,
-	    .initial = "text"),
+	ROW(WORD, format, "format", 0, "FORMAT",
+	    "how to write the records (default: what the end of FILE in --output asks for, or "
+	    "text)",
+	    .words = formats),
 	ROW(SET, format, "json", 0, NULL, "one JSON object a line: --format=json",
 	    .value = FORMAT_JSON),
-	ROW(STR, output, "output", 'o', "FILE", "write the records to FILE"),
+	ROW(SET, format, "csv", 0, NULL, "one row for each handshake: --format=csv",
+	    .value = FORMAT_CSV),
+	ROW(SET, format, "nagios", 0, NULL, "one line for a monitoring system: --format=nagios",
+	    .value = FORMAT_NAGIOS),
+	ROW(SET, format, "prometheus", 0, NULL, "metrics for a textfile: --format=prometheus",
+	    .value = FORMAT_PROMETHEUS),
+	ROW(STR, output, "output", 'o', "FILE",
+	    "write the records to FILE; .json, .ndjson, .csv or .prom at its end choose the "
+	    "format"),
 	ROW(FLAG, list_fields, "list-fields", 0, NULL,
 	    "list the fields of a record, with kind and meaning, and exit"),
 	ROW(FLAG, verbose, "verbose", 'v', NULL, "show each SMTP dialogue on standard error"),
@@ -87,6 +102,15 @@ static const struct opt probe_opts[] = {
 	    "test whether a command in clear behind STARTTLS is obeyed inside TLS (CVE-2011-0411)"),
 	ROW(DURATION, pace_ms, "pace", 0, "TIME", "wait between two connections to an address",
 	    .initial = "1s"),
+
+	OPT_GROUP("Exit status"),
+	ROW(WORD, require, "require", 0, "LEVEL", "fail unless the verdict is LEVEL or better",
+	    .words = levels),
+	ROW(STR, warn, "warn", 0, "DAYS",
+	    "warn when a certificate has less time left: DAYS, or N% of its lifetime (default: 14 "
+	    "days, or 33% if that is less)"),
+	ROW(STR, crit, "crit", 0, "DAYS",
+	    "fail when it has less time left than this (default: 3 days, or 10% if that is less)"),
 
 	OPT_GROUP("Connections"),
 	ROW(WORD, keys, "key-types", 0, "TYPES",
@@ -124,8 +148,10 @@ static const char *const examples[] = {
 	"All MX hosts of a mail domain, each at every address.",
 	"mxtls probe --json '[mx.example.com]:587'",
 	"One host and port, without MX lookup, as one JSON object.",
-	"mxtls probe -f domains.txt -o records.ndjson --json",
+	"mxtls probe -f domains.txt -o records.ndjson",
 	"Every domain of a list.",
+	"mxtls probe --nagios --require dane example.com",
+	"A line and a status for a monitoring system.",
 	NULL,
 };
 
@@ -140,80 +166,11 @@ struct job {
 	bool bad_operand, bad_line;
 	int family; /* of addresses: 0 both, 4, 6 */
 
-	FILE *out;
-	bool colour;
-	bool write_failed;
-	int write_error;
-	/* Text waits for the targets before it; a record is text, "" when there is none. */
-	char **waiting;
-	size_t waiting_cap, printed;
+	enum probe_format format;
+	struct probe_output output;
 	size_t ended, interrupted;
 	int worst; /* exit status so far */
 };
-
-/* A reader that went away, or a full disk: nothing more can be told, so nothing more is found out. */
-static void
-write_record(struct job *job, const char *text, size_t n)
-{
-	if (job->write_failed || n == 0)
-		return;
-	if (fwrite(text, 1, n, job->out) == n && fflush(job->out) == 0)
-		return;
-	job->write_failed = true;
-	job->write_error = errno;
-	sched_stop(clock_ms());
-}
-
-static void
-write_waiting(struct job *job, bool all)
-{
-	for (; job->printed < job->waiting_cap; job->printed++) {
-		char *text = job->waiting[job->printed];
-		if (text == NULL && !all)
-			return;
-		if (text == NULL)
-			continue;
-		write_record(job, text, strlen(text));
-		free(text);
-		job->waiting[job->printed] = NULL;
-	}
-}
-
-/* Records for people come in the order of the targets. */
-static void
-write_text(struct job *job, size_t number, const struct target_facts *facts)
-{
-	struct buf text;
-	size_t old = job->waiting_cap;
-
-	while (job->waiting_cap <= number)
-		job->waiting =
-		    mem_grow(job->waiting, job->waiting_cap, &job->waiting_cap, sizeof(char *));
-	for (size_t i = old; i < job->waiting_cap; i++)
-		job->waiting[i] = NULL;
-	buf_init(&text, LIMIT_RECORD_BYTES);
-	if (number > 0)
-		buf_putc(&text, '\n');
-	probe_text_write(facts, clock_wall(), job->colour, &text);
-	job->waiting[number] = buf_steal(&text);
-	write_waiting(job, false);
-}
-
-/* Records for programs come as they are finished. */
-static void
-write_json(struct job *job, const struct target_facts *facts)
-{
-	struct buf text;
-
-	buf_init(&text, LIMIT_RECORD_BYTES);
-	facts_write_json(&fact_table_target_facts, facts, &text);
-	buf_putc(&text, '\n');
-	if (!text.full)
-		write_record(job, text.data, text.len);
-	else /* cannot be: LIMIT_TARGET_BYTES */
-		fprintf(stderr, "mxtls probe: %s: the record is too long\n", facts->alabel);
-	buf_free(&text);
-}
 
 static void
 target_done(void *ctx, size_t number, const struct target_facts *facts)
@@ -225,11 +182,8 @@ target_done(void *ctx, size_t number, const struct target_facts *facts)
 		return;
 	}
 	job->ended++;
-	job->worst = verdict_exit_worst(job->worst, verdict_exit(facts->summary.verdict));
-	if (job->cli->format == FORMAT_JSON)
-		write_json(job, facts);
-	else
-		write_text(job, number, facts);
+	job->worst = verdict_exit_worst(job->worst, (int)facts->summary.exit_status);
+	probe_output_add(&job->output, number, facts);
 }
 
 /* --- targets ------------------------------------------------------------------------------------- */
@@ -256,7 +210,10 @@ parse_operand(struct job *job, struct arena *arena, struct target *target_r)
 	if (target_parse(slice_str(text), arena, target_r, &why) == 0 &&
 	    check_family(job, target_r, &why) == 0)
 		return true;
-	command_fail(&cmd_probe, &why);
+	if (job->format == FORMAT_NAGIOS)
+		probe_nagios_trouble(&job->output.nagios, why.text);
+	else
+		command_fail(&cmd_probe, &why);
 	job->bad_operand = true;
 	return false;
 }
@@ -273,6 +230,8 @@ parse_line(struct job *job, struct arena *arena, struct target *target_r)
 	if (ret >= 0)
 		return ret > 0;
 	fprintf(stderr, "mxtls probe: %s:%zu: %s\n", job->cli->input, job->line, why.text);
+	if (job->format == FORMAT_NAGIOS)
+		probe_nagios_trouble(&job->output.nagios, why.text);
 	job->bad_line = true;
 	return false;
 }
@@ -429,6 +388,44 @@ deep_announce(const struct probe_cli *cli, unsigned what)
 		    plan.min, plan.max, (double)cli->pace_ms / 1000);
 }
 
+static int
+parse_limit(const char *option, const char *text, struct bar_limit *limit_r, struct fail *why)
+{
+	if (text == NULL || bar_limit_parse(text, limit_r))
+		return 0;
+	return fail_set(why, FAIL_USAGE,
+	    "option --%s: \"%s\" is neither a number of days, at most 3650, nor a percentage such "
+	    "as 33%%",
+	    option, text);
+}
+
+static int
+parse_bar(const struct probe_cli *cli, struct bar *bar_r, struct fail *why)
+{
+	*bar_r = (struct bar){ .require = (enum verdict)cli->require };
+	if (parse_limit("warn", cli->warn, &bar_r->warn, why) != 0)
+		return -1;
+	return parse_limit("crit", cli->crit, &bar_r->crit, why);
+}
+
+/* DECISIONS C17 */
+static int
+exit_status(const struct job *job, int nagios)
+{
+	if (signals_stop_seen() != 0) {
+		fprintf(stderr, "mxtls probe: interrupted: %zu target%s done\n", job->ended,
+		    job->ended == 1 ? "" : "s");
+		return 128 + signals_stop_seen();
+	}
+	if (job->format == FORMAT_NAGIOS)
+		return nagios;
+	if (job->bad_operand)
+		return EX_USAGE;
+	if (job->bad_line)
+		return EX_DATAERR;
+	return job->cli->input != NULL && job->cli->require == VERDICT_UNKNOWN ? EX_OK : job->worst;
+}
+
 /* Everything that a probe needs and that may fail before it starts. */
 static int
 setup(const struct probe_cli *cli, const struct job *job, struct arena *arena, struct addr *source,
@@ -455,6 +452,8 @@ setup(const struct probe_cli *cli, const struct job *job, struct arena *arena, s
 	probe->session = (struct session_options){ .timeout_ms = cli->timeout_ms,
 		.implicit_tls = cli->implicit_tls,
 		.verbose = cli->verbose };
+	if (parse_bar(cli, &probe->bar, why) != 0)
+		return -1;
 	if (cli->at != NULL && parse_at(cli->at, &probe->session.at, why) != 0)
 		return -1;
 	if (parse_sni(cli->sni, arena, &probe->session.sni, why) != 0)
@@ -484,55 +483,51 @@ setup(const struct probe_cli *cli, const struct job *job, struct arena *arena, s
 		   : 0;
 }
 
-static int
-open_output(const struct probe_cli *cli, struct job *job, struct fail *why)
+/* --format wins over the name of the file. */
+static enum probe_format
+choose_format(const struct probe_cli *cli)
 {
-	const char *no_color = getenv("NO_COLOR");
-
-	job->out = stdout;
-	if (cli->output != NULL && strcmp(cli->output, "-") != 0) {
-		job->out = fopen(cli->output, "we");
-		if (job->out == NULL)
-			return fail_errno(why, FAIL_CANT_CREATE, "cannot create %s", cli->output);
-	}
-	/* no-color.org: set and not empty */
-	job->colour = (no_color == NULL || no_color[0] == '\0') && isatty(fileno(job->out)) == 1;
-	return 0;
+	return cli->format != FORMAT_DEFAULT ? (enum probe_format)cli->format
+					     : probe_format_of(cli->output);
 }
 
-/* Whether all records are where they belong. stdout is main's business. */
-static bool
-close_output(struct job *job)
+/* DECISIONS C17: a monitoring system reads one line of stdout, and knows no other status than 0 to 3. */
+static int
+fail_as(enum probe_format format, const struct fail *why)
 {
-	if (job->out == stdout || job->out == NULL)
-		return true;
-	if (fclose(job->out) == 0 && !job->write_failed)
-		return true;
-	fprintf(stderr, "mxtls probe: cannot write to %s: %s\n", job->cli->output,
-	    strerror(job->write_failed ? job->write_error : errno));
-	return false;
+	struct probe_nagios line;
+	struct buf text;
+
+	if (format != FORMAT_NAGIOS)
+		return command_fail(&cmd_probe, why);
+	probe_nagios_init(&line);
+	probe_nagios_trouble(&line, why->text);
+	buf_init(&text, LIMIT_RECORD_BYTES);
+	int status = probe_nagios_write(&line, &text);
+	fputs(buf_str(&text), stdout);
+	buf_free(&text);
+	probe_nagios_free(&line);
+	return status;
 }
 
-/* DECISIONS C17 */
+/* The command line cannot be parsed, so --nagios is looked for by hand. */
 static int
-exit_status(const struct job *job)
+parse_failed(int argc, char **argv, const struct fail *why)
 {
-	if (signals_stop_seen() != 0) {
-		fprintf(stderr, "mxtls probe: interrupted: %zu target%s done\n", job->ended,
-		    job->ended == 1 ? "" : "s");
-		return 128 + signals_stop_seen();
-	}
-	if (job->bad_operand)
-		return EX_USAGE;
-	if (job->bad_line)
-		return EX_DATAERR;
-	return job->cli->input != NULL ? EX_OK : job->worst;
+	enum probe_format format = FORMAT_DEFAULT;
+
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--nagios") == 0 || strcmp(argv[i], "--format=nagios") == 0 ||
+		    (strcmp(argv[i], "--format") == 0 && i + 1 < argc &&
+			strcmp(argv[i + 1], "nagios") == 0))
+			format = FORMAT_NAGIOS;
+	return fail_as(format, why);
 }
 
 static int
 probe_targets(const struct probe_cli *cli, const struct strs *operands, struct arena *arena)
 {
-	struct job job = { .cli = cli, .operands = operands };
+	struct job job = { .cli = cli, .operands = operands, .format = choose_format(cli) };
 	struct probe_options probe;
 	struct addr source;
 	struct fail why;
@@ -541,18 +536,17 @@ probe_targets(const struct probe_cli *cli, const struct strs *operands, struct a
 	memset(&probe, 0, sizeof(probe));
 	if ((cli->input != NULL && read_list(cli->input, arena, &job.lines, &why) != 0) ||
 	    setup(cli, &job, arena, &source, &probe, &why) != 0 ||
-	    open_output(cli, &job, &why) != 0) {
-		status = command_fail(&cmd_probe, &why);
+	    probe_output_open(&job.output, job.format, cli->output, &probe.bar,
+		probe.session.at != 0 ? probe.session.at : clock_wall(), &why) != 0) {
+		status = fail_as(job.format, &why);
 	} else {
 		job.family = (int)probe.family;
 		deep_announce(cli, probe.enum_what);
 		probe_run(&probe, next_target, target_done, &job);
-		write_waiting(&job, true);
-		status = exit_status(&job);
-		if (!close_output(&job))
+		status = exit_status(&job, probe_output_end(&job.output));
+		if (!probe_output_close(&job.output))
 			status = EX_IOERR;
 	}
-	free(job.waiting);
 	dns_resolver_free(probe.resolver);
 	tls_trust_free(probe.session.trust);
 	tls_ctx_free(probe.session.tls);
@@ -564,14 +558,17 @@ probe_run_command(const void *arg, const struct strs *operands)
 {
 	const struct probe_cli *cli = arg;
 	struct arena arena;
+	struct fail why;
 
 	if (cli->list_fields) {
 		facts_list_fields(&fact_table_target_facts, stdout);
 		return EX_OK;
 	}
-	if (operands->n == 0 && cli->input == NULL)
-		return command_usage_error(&cmd_probe, "no target: expected a mail domain, "
-						       "[host]:port or an address");
+	if (operands->n == 0 && cli->input == NULL) {
+		fail_set(&why, FAIL_USAGE,
+		    "no target: expected a mail domain, [host]:port or an address");
+		return fail_as(choose_format(cli), &why);
+	}
 	arena_init(&arena);
 	int status = probe_targets(cli, operands, &arena);
 	arena_free(&arena);
@@ -592,4 +589,5 @@ const struct command cmd_probe = {
 	.order = OPT_ANYWHERE,
 	.examples = examples,
 	.run = probe_run_command,
+	.parse_failed = parse_failed,
 };

@@ -89,7 +89,7 @@ probe --port 99999 x|mxtls probe: option --port: "99999" is not a number from 1 
 probe --timeout=soon x|mxtls probe: option --timeout: "soon" is not a duration: expected a number with ms, s, m, h or d, such as 30s
 probe --ca-file= x|mxtls probe: option --ca-file: empty value: expected FILE
 probe x --helo|mxtls probe: option --helo needs a value: NAME
-probe --format jsno x|mxtls probe: option --format: unknown value "jsno", did you mean "json"? Expected text or json
+probe --format jsno x|mxtls probe: option --format: unknown value "jsno", did you mean "json"? Expected text, json, csv, nagios or prometheus
 listen --tls=on 127.0.0.1:0|mxtls listen: option --tls: unknown value "on": expected off, offered or required
 listen --tls require 127.0.0.1:0|mxtls listen: option --tls: unknown value "require", did you mean "required"? Expected off, offered or required
 listen --json 127.0.0.1:0|mxtls listen: unknown option --json

@@ -87,6 +87,8 @@ probing_unref(struct probing *p)
 	for (size_t i = 0; i < p->facts.exchanges_n; i++)
 		dane_advise(&p->facts.exchanges[i], p->facts.certs, p->facts.certs_n, &p->arena);
 	verdict_summarize(&p->facts, &p->arena, clock_wall());
+	int64_t at = run->options->session.at != 0 ? run->options->session.at : clock_wall();
+	bar_apply(&run->options->bar, &p->facts, &p->arena, at);
 	if (!p->cancelled)
 		port25_note(&run->port25, &p->facts);
 	if (port25_concerns(&run->port25, &p->facts))

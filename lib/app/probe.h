@@ -3,6 +3,7 @@
 
 #include "app/probe_session.h"
 #include "app/target.h"
+#include "policy/bar.h"
 #include "policy/mx.h"
 
 /*
@@ -25,6 +26,7 @@ struct probe_options {
 	uint32_t seed;        /* mx_lookup */
 	unsigned concurrency; /* targets at once */
 	int64_t grace_ms;     /* what sessions have left after the first INT or TERM */
+	struct bar bar;       /* what is asked of a target; certificates as of session.at */
 
 	/* The deep look at each address that has STARTTLS, behind its session and on time of its own. */
 	unsigned enum_what;   /* of enum enum_what; 0: none */
