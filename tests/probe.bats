@@ -138,18 +138,18 @@ theirs_code() {
     same "$(q '.certificates | length')" 2
 }
 
-@test "each way in which a certificate proves nothing has its own words: encrypted, status 1" {
-    local name type
-    while read -r name type; do
-        probe 1 "${ROOTS[@]}" -4 "[$name.box.test]"
+@test "each way in which a certificate proves nothing has its own words: encrypted, status 1, 2 when expired (DECISIONS C19)" {
+    local name type status
+    while read -r name type status; do
+        probe "$status" "${ROOTS[@]}" -4 "[$name.box.test]"
         host
         same "$name $(q .summary.verdict) $(h .result_type)" "$name encrypted $type"
     done <<'ROWS'
-expired certificate-expired
-notyet certificate-expired
-wrongname certificate-host-mismatch
-selfsigned certificate-not-trusted
-incomplete certificate-not-trusted
+expired certificate-expired 2
+notyet certificate-expired 1
+wrongname certificate-host-mismatch 1
+selfsigned certificate-not-trusted 1
+incomplete certificate-not-trusted 1
 ROWS
     probe 1 --ca-file "$CERTS/stranger.crt" -4 '[rsa.box.test]'
     host
@@ -174,7 +174,7 @@ ROWS
 }
 
 @test "the lowest rung of the primary MX hosts is the verdict, each reason names its address" {
-    probe 1 "${ROOTS[@]}" -4 mixed.test
+    probe 2 "${ROOTS[@]}" -4 mixed.test
     same "$(q '.summary.verdict, .summary.mixed' | xargs)" "encrypted true"
     has "wrongname.box.test [192.0.2.16]: certificate names another host"
     has "expired.box.test [192.0.2.15]: certificate is not valid at this time"
@@ -283,12 +283,12 @@ ROWS
 }
 
 @test "--at judges certificates as of another time" {
-    probe 1 "${ROOTS[@]}" -4 --at +100d '[rsa.box.test]'
+    probe 2 "${ROOTS[@]}" -4 --at +100d '[rsa.box.test]'
     host
     same "$(h .result_type)" certificate-expired
-    probe 0 "${ROOTS[@]}" -4 --at -2d '[expired.box.test]'
-    probe 0 "${ROOTS[@]}" -4 --at "$(date -u -d '-2 days' +%Y-%m-%d)" '[expired.box.test]'
-    probe 0 "${ROOTS[@]}" -4 --at "$(date -u -d '-2 days' +%Y-%m-%dT%H:%M:%SZ)" '[expired.box.test]'
+    probe 0 "${ROOTS[@]}" -4 --warn 0 --crit 0 --at -2d '[expired.box.test]'
+    probe 0 "${ROOTS[@]}" -4 --warn 0 --crit 0 --at "$(date -u -d '-2 days' +%Y-%m-%d)" '[expired.box.test]'
+    probe 0 "${ROOTS[@]}" -4 --warn 0 --crit 0 --at "$(date -u -d '-2 days' +%Y-%m-%dT%H:%M:%SZ)" '[expired.box.test]'
 }
 
 @test "--helo, --source and --resolver are used" {
@@ -306,7 +306,7 @@ ROWS
 }
 
 @test "text for people: verdict first, reasons, what to do, then each address" {
-    run -1 --separate-stderr "$MXTLS" probe "${ROOTS[@]}" -4 mixed.test
+    run -2 --separate-stderr "$MXTLS" probe "${ROOTS[@]}" -4 mixed.test
     same "${lines[0]}" "mixed.test: encrypted (every address offers STARTTLS, identity not provable)"
     matches '^  - wrongname\.box\.test \[192\.0\.2\.16\]: certificate names another host$'
     matches '^  > renew the certificate'
@@ -328,7 +328,7 @@ ROWS
     same "$(grep -oE '^[^ ]+: (pkix|plaintext|encrypted|unknown|undeliverable) ' <<< "$output" | xargs)" \
         "good.test: pkix [notls.box.test]: plaintext [expired.box.test]: encrypted null.example: undeliverable [127.0.0.1]:2: unknown"
     # 2, then 1, then 3, then 0 (DECISIONS C17)
-    run -1 "$MXTLS" probe "${ROOTS[@]}" -4 '[rsa.box.test]' '[expired.box.test]' '[127.0.0.1]:2'
+    run -1 "$MXTLS" probe "${ROOTS[@]}" -4 '[rsa.box.test]' '[selfsigned.box.test]' '[127.0.0.1]:2'
     run -3 "$MXTLS" probe "${ROOTS[@]}" -4 '[rsa.box.test]' '[127.0.0.1]:2'
 }
 
