@@ -183,7 +183,8 @@ TEST(unknown_values_are_null_and_stay_unknown)
 	    "\"error\":null},\"exchanges\":[],\"exchanges_left_out\":0,\"certificates\":{},"
 	    "\"summary\":{"
 	    "\"starttls\":\"unknown\",\"verdict\":\"unknown\",\"mixed\":false,\"reasons\":[],"
-	    "\"hosts\":0,\"measured\":0,\"unknown\":0,\"min_days_left\":null}}");
+	    "\"hosts\":0,\"measured\":0,\"unknown\":0,\"exit_status\":null,\"min_days_left\":null}"
+	    "}");
 	CHECK_INT(read_text(buf_str(&out), &arena, &back, &why), 0);
 	same(&fact_table_target_facts, &back, &facts);
 	CHECK_INT(read_text("{}", &arena, &back, &why), 0);
