@@ -19,6 +19,7 @@
 #include "io/signals.h"
 #include "net/helo.h"
 #include "policy/verdict.h"
+#include "probe_cert.h"
 #include "probe_output.h"
 
 #define GRACE_MS 2000 /* for sessions in flight after Ctrl-C */
@@ -32,13 +33,14 @@ struct probe_cli {
 	const char *input, *output;                              /* target list, records */
 	const char *ca_file, *ca_dir, *helo, *source, *at, *sni; /* NULL: not given */
 	const char *deep;                                        /* --enum, NULL: no deep look */
-	const char *warn, *crit;
+	const char *warn, *crit, *check_cert, *next_cert;
 	struct strs resolvers; /* ADDR[:PORT] each */
 	int64_t port;          /* 0: 25, or 465 with implicit TLS */
 	int64_t timeout_ms, deadline_ms, concurrency, retries, pace_ms;
 	int format, require;  /* enum probe_format, enum verdict */
 	int family, mx, keys; /* family: 0 both, 4, 6 */
 	bool verbose, implicit_tls, trust_ad, allow_private, list_fields, no_dane, check_injection;
+	bool print_tlsa;
 };
 
 static const struct opt_word formats[] = { { "text", FORMAT_TEXT }, { "json", FORMAT_JSON },
@@ -102,6 +104,15 @@ static const struct opt probe_opts[] = {
 	    "test whether a command in clear behind STARTTLS is obeyed inside TLS (CVE-2011-0411)"),
 	ROW(DURATION, pace_ms, "pace", 0, "TIME", "wait between two connections to an address",
 	    .initial = "1s"),
+
+	OPT_GROUP("TLSA records (instead of the records of the probe)"),
+	ROW(FLAG, print_tlsa, "print-tlsa", 0, NULL,
+	    "print the TLSA records of the keys that are in use, ready for a zone file"),
+	ROW(STR, next_cert, "next-cert", 0, "FILE",
+	    "with --print-tlsa: also those of the certificate in FILE (PEM), which is used next"),
+	ROW(STR, check_cert, "check-cert", 0, "FILE",
+	    "tell whether the certificate in FILE (PEM, with its chain) fits the TLSA records and "
+	    "the names of the MX hosts; connects to none of them"),
 
 	OPT_GROUP("Exit status"),
 	ROW(WORD, require, "require", 0, "LEVEL", "fail unless the verdict is LEVEL or better",
@@ -168,9 +179,23 @@ struct job {
 
 	enum probe_format format;
 	struct probe_output output;
+	struct probe_cert cert;
 	size_t ended, interrupted;
 	int worst; /* exit status so far */
 };
+
+/* --print-tlsa, --check-cert */
+static void
+add_cert(struct job *job, const struct target_facts *facts)
+{
+	struct buf text;
+
+	buf_init(&text, LIMIT_RECORD_BYTES);
+	job->worst = verdict_exit_worst(
+	    job->worst, probe_cert_add(&job->cert, facts, job->output.at, &text));
+	probe_output_bytes(&job->output, buf_str(&text), text.len);
+	buf_free(&text);
+}
 
 static void
 target_done(void *ctx, size_t number, const struct target_facts *facts)
@@ -182,6 +207,10 @@ target_done(void *ctx, size_t number, const struct target_facts *facts)
 		return;
 	}
 	job->ended++;
+	if (job->format == FORMAT_NONE) {
+		add_cert(job, facts);
+		return;
+	}
 	job->worst = verdict_exit_worst(job->worst, (int)facts->summary.exit_status);
 	probe_output_add(&job->output, number, facts);
 }
@@ -423,7 +452,8 @@ exit_status(const struct job *job, int nagios)
 		return EX_USAGE;
 	if (job->bad_line)
 		return EX_DATAERR;
-	return job->cli->input != NULL && job->cli->require == VERDICT_UNKNOWN ? EX_OK : job->worst;
+	bool list = job->cli->input != NULL && job->format != FORMAT_NONE;
+	return list && job->cli->require == VERDICT_UNKNOWN ? EX_OK : job->worst;
 }
 
 /* Everything that a probe needs and that may fail before it starts. */
@@ -487,6 +517,8 @@ setup(const struct probe_cli *cli, const struct job *job, struct arena *arena, s
 static enum probe_format
 choose_format(const struct probe_cli *cli)
 {
+	if ((cli->print_tlsa || cli->check_cert != NULL) && cli->format == FORMAT_DEFAULT)
+		return FORMAT_NONE;
 	return cli->format != FORMAT_DEFAULT ? (enum probe_format)cli->format
 					     : probe_format_of(cli->output);
 }
@@ -525,6 +557,18 @@ parse_failed(int argc, char **argv, const struct fail *why)
 }
 
 static int
+load_certs(struct job *job, struct arena *arena, struct fail *why)
+{
+	const struct probe_cli *cli = job->cli;
+
+	if ((cli->print_tlsa || cli->check_cert != NULL) && job->format != FORMAT_NONE)
+		return fail_set(why, FAIL_USAGE, "--%s has no other format than its own",
+		    cli->print_tlsa ? "print-tlsa" : "check-cert");
+	job->cert = (struct probe_cert){ .print = cli->print_tlsa, .dane = !cli->no_dane };
+	return probe_cert_load(cli->check_cert, cli->next_cert, arena, &job->cert, why);
+}
+
+static int
 probe_targets(const struct probe_cli *cli, const struct strs *operands, struct arena *arena)
 {
 	struct job job = { .cli = cli, .operands = operands, .format = choose_format(cli) };
@@ -534,13 +578,15 @@ probe_targets(const struct probe_cli *cli, const struct strs *operands, struct a
 	int status;
 
 	memset(&probe, 0, sizeof(probe));
-	if ((cli->input != NULL && read_list(cli->input, arena, &job.lines, &why) != 0) ||
+	if (load_certs(&job, arena, &why) != 0 ||
+	    (cli->input != NULL && read_list(cli->input, arena, &job.lines, &why) != 0) ||
 	    setup(cli, &job, arena, &source, &probe, &why) != 0 ||
 	    probe_output_open(&job.output, job.format, cli->output, &probe.bar,
 		probe.session.at != 0 ? probe.session.at : clock_wall(), &why) != 0) {
 		status = fail_as(job.format, &why);
 	} else {
 		job.family = (int)probe.family;
+		probe.lookup_only = cli->check_cert != NULL;
 		deep_announce(cli, probe.enum_what);
 		probe_run(&probe, next_target, target_done, &job);
 		status = exit_status(&job, probe_output_end(&job.output));

@@ -291,7 +291,7 @@ exchange_fiber(void *arg)
 		facts->hosts[i].ip = arena_strdup(&p->arena, ip);
 		facts->hosts[i].port = p->port;
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && !p->run->options->lookup_only; i++)
 		session_start(job, &addrs[i], &facts->hosts[i]);
 	probing_unref(p);
 }

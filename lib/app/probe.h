@@ -22,6 +22,7 @@ struct probe_options {
 	uint16_t port;    /* of targets that name none; 0: 25, or 465 with implicit TLS */
 	int64_t deadline_ms;  /* for one target; waiting for our own other sessions is free */
 	bool allow_private;   /* private addresses from DNS, too (DECISIONS A9) */
+	bool lookup_only;     /* no session: hosts stay not-tried */
 	bool no_dane;         /* TLSA records are not looked up */
 	uint32_t seed;        /* mx_lookup */
 	unsigned concurrency; /* targets at once */

@@ -1,0 +1,227 @@
+#include "app/probe_tlsa.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "policy/bar.h"
+#include "policy/dane.h"
+#include "policy/verdict.h"
+#include "tls/cert.h"
+#include "tls/pem.h"
+
+#define NAME_BYTES 512
+#define KEYS_SHOWN 16 /* of one host; a server has one or two */
+
+static void
+put(struct buf *out, const char *text)
+{
+	text_escape(out, slice_str(text == NULL ? "?" : text), NAME_BYTES);
+}
+
+/* What goes into a zone file: a name of letters, digits, hyphen, underscore and dots; no address. */
+static bool
+is_zone_name(const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789-_.";
+
+	return name != NULL && strspn(name, "0123456789.") < strlen(name) &&
+	       strspn(name, allowed) == strlen(name);
+}
+
+/* --- print --------------------------------------------------------------------------------------- */
+
+static bool
+is_published(const struct tlsa_facts *tlsa, const char *spki)
+{
+	for (size_t i = 0; i < tlsa->records_n; i++) {
+		const struct tlsa_record_facts *record = &tlsa->records[i];
+		if (record->usage == 3 && record->selector == 1 && record->matching_type == 1 &&
+		    record->data != NULL && strcmp(record->data, spki) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Where the records are looked for: behind an alias the canonical name, when that is secure. */
+static const char *
+base_of(const struct exchange_facts *mx)
+{
+	return mx->tlsa.base_domain != NULL ? mx->tlsa.base_domain : mx->name;
+}
+
+static void
+print_record(const struct exchange_facts *mx, int64_t port, const char *spki, const char *what,
+    struct buf *out)
+{
+	buf_printf(out, "_%lld._tcp.%s. IN TLSA 3 1 1 %s ; %s%s\n", (long long)port, base_of(mx),
+	    spki, what, is_published(&mx->tlsa, spki) ? ", published" : "");
+}
+
+static size_t
+print_keys(const struct target_facts *facts, const struct exchange_facts *mx, struct buf *out)
+{
+	const char *seen[KEYS_SHOWN];
+	size_t n = 0;
+
+	for (size_t i = 0; i < mx->hosts_n; i++)
+		for (size_t j = 0; j < mx->hosts[i].tls_n; j++) {
+			const struct cert_facts *leaf = bar_leaf(facts, &mx->hosts[i].tls[j]);
+			size_t k = 0;
+			if (leaf == NULL || leaf->spki_fingerprint == NULL || n == KEYS_SHOWN)
+				continue;
+			while (k < n && strcmp(seen[k], leaf->spki_fingerprint) != 0)
+				k++;
+			if (k < n)
+				continue;
+			seen[n++] = leaf->spki_fingerprint;
+			print_record(mx, mx->hosts[i].port, leaf->spki_fingerprint,
+			    key_type_str(leaf->key_type), out);
+		}
+	return n;
+}
+
+int
+probe_tlsa_print(const struct target_facts *facts, const char *next, struct buf *out)
+{
+	int status = facts->exchanges_n == 0 ? 3 : 0;
+
+	if (facts->exchanges_n == 0) {
+		buf_puts(out, "; ");
+		put(out, facts->domain);
+		buf_printf(out, ": no MX host (%s)\n", mx_status_str(facts->mx_status));
+	}
+	for (size_t i = 0; i < facts->exchanges_n; i++) {
+		const struct exchange_facts *mx = &facts->exchanges[i];
+		if (mx->hosts_n > 0 && is_zone_name(base_of(mx)) &&
+		    print_keys(facts, mx, out) > 0) {
+			if (next != NULL)
+				print_record(mx, mx->hosts[0].port, next, "next", out);
+			continue;
+		}
+		status = 3;
+		buf_puts(out, "; ");
+		put(out, mx->name == NULL ? facts->domain : mx->name);
+		buf_puts(out, is_zone_name(base_of(mx)) ? ": no certificate was seen\n"
+							: ": has no name for a TLSA record\n");
+	}
+	return status;
+}
+
+/* --- check --------------------------------------------------------------------------------------- */
+
+struct checking {
+	const struct target_facts *facts;
+	const struct slice *certs;
+	size_t certs_n;
+	struct cert_facts leaf;
+	bool dane;
+	int64_t at;
+	struct arena *arena;
+	struct buf *out;
+};
+
+/* What the records of a host say: true when DANE-EE alone proves the chain. */
+static bool
+check_records(struct checking *c, const struct exchange_facts *mx, int *status)
+{
+	bool literal = c->facts->mx_status == MX_LITERAL;
+	enum dnssec mx_dnssec = literal ? DNSSEC_SECURE : c->facts->dns.dnssec;
+	const char *names[DANE_NAMES];
+	struct tls_dane_question question = { .records = mx->tlsa.records,
+		.records_n = mx->tlsa.records_n,
+		.names = names,
+		.names_n = dane_names(mx, literal ? NULL : c->facts->alabel, mx_dnssec, names),
+		.at = c->at };
+	struct tls_dane_fit *fits = arena_alloc(c->arena, (mx->tlsa.records_n + 1) * sizeof(*fits));
+	enum dane dane = DANE_NOT_CHECKED;
+	bool ee = false;
+
+	if (tls_dane_chain(c->certs, c->certs_n, &question, c->arena, fits, &dane, NULL) != 0)
+		dane = DANE_MISMATCH;
+	for (size_t i = 0; i < mx->tlsa.records_n; i++)
+		ee |= fits[i].matched == TRI_YES && mx->tlsa.records[i].usable &&
+		      mx->tlsa.records[i].usage == 3;
+	if (dane == DANE_VALID) {
+		buf_puts(c->out, "a TLSA record matches");
+	} else {
+		*status = 2;
+		buf_printf(c->out, "none of %zu TLSA records matches", mx->tlsa.records_n);
+	}
+	return ee && dane == DANE_VALID;
+}
+
+/* True when names and dates do not matter. */
+static bool
+check_tlsa(struct checking *c, const struct exchange_facts *mx, int *status)
+{
+	if (!c->dane)
+		return false;
+	if (dane_is_enforced(mx->tlsa.status)) {
+		bool ee = check_records(c, mx, status);
+		buf_puts(c->out, "; ");
+		return ee;
+	}
+	buf_printf(c->out, "TLSA: %s", tlsa_status_str(mx->tlsa.status));
+	if (mx->tlsa.reason != NULL) {
+		buf_puts(c->out, " (");
+		put(c->out, mx->tlsa.reason);
+		buf_putc(c->out, ')');
+	}
+	buf_puts(c->out, "; ");
+	if (mx->tlsa.status == TLSA_NOT_CHECKED || mx->tlsa.status == TLSA_ERROR ||
+	    mx->tlsa.status == TLSA_BOGUS)
+		*status = 3;
+	return false;
+}
+
+static int
+check_exchange(struct checking *c, const struct exchange_facts *mx)
+{
+	const char *name = mx->name != NULL ? mx->name : c->facts->alabel;
+	char *matched = NULL;
+	int status = 0;
+
+	put(c->out, name);
+	buf_puts(c->out, ": ");
+	bool ee = check_tlsa(c, mx, &status);
+	if (name != NULL && tls_pem_names(c->certs[0], name, c->arena, &matched)) {
+		buf_puts(c->out, "the name matches ");
+		put(c->out, matched);
+	} else {
+		buf_printf(c->out, "the certificate names another host%s",
+		    ee ? ", which DANE-EE does not look at" : "");
+		status = ee ? status : 2;
+	}
+	if (c->leaf.not_after <= c->at || c->leaf.not_before > c->at) {
+		buf_printf(c->out, "; it is not valid at this time%s",
+		    ee ? ", which DANE-EE does not look at" : "");
+		status = ee ? status : 2;
+	}
+	buf_putc(c->out, '\n');
+	return status;
+}
+
+int
+probe_tlsa_check(const struct target_facts *facts, const struct slice *certs, size_t certs_n,
+    bool dane, int64_t at, struct arena *arena, struct buf *out)
+{
+	struct checking c = { .facts = facts,
+		.certs = certs,
+		.certs_n = certs_n,
+		.dane = dane,
+		.at = at,
+		.arena = arena,
+		.out = out };
+	int status = facts->exchanges_n == 0 ? 3 : 0;
+
+	if (certs_n == 0 || tls_cert_parse(certs[0].p, certs[0].n, arena, &c.leaf, NULL) != 0)
+		return 2;
+	if (facts->exchanges_n == 0) {
+		put(out, facts->domain);
+		buf_printf(out, ": no MX host (%s)\n", mx_status_str(facts->mx_status));
+	}
+	for (size_t i = 0; i < facts->exchanges_n; i++)
+		status = verdict_exit_worst(status, check_exchange(&c, &facts->exchanges[i]));
+	return status;
+}
