@@ -98,7 +98,7 @@ small_disk() {
                 run -1 strace -f -y -o "$D/trace" -e trace=fsync,write -e "inject=fsync:error=EIO:when=$n" \
                     "$STORE" "${kind%:*}" "$box" -h "$helpers" < "$D/mail"
                 matches '^451 .*fsync.*Input/output error'
-                has_not "250"
+                has_not "250 ok"
                 same "$(left "$box/$dir")" 1
                 same "$(left "$box/tmp")" 0
                 same "$(grep -cE 'fsync\(.*(box|spool)/tmp/' "$D/trace")" 1
