@@ -86,9 +86,10 @@ conn_close_lingering(struct conn *conn, int64_t deadline)
 {
 	if (conn == NULL)
 		return;
-	conn_flush(conn, deadline, NULL);
 	if (conn->tls != NULL)
-		tls_close_notify(conn->tls);
+		tls_write_last(conn->tls, conn->out.data, conn->out.len, deadline, NULL);
+	else
+		conn_flush(conn, deadline, NULL);
 	int in_fd = conn->in_fd, out_fd = conn->out_fd;
 	/* a slow peer keeps the socket only, not the session and its buffers */
 	conn_free(conn);

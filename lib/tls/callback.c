@@ -47,7 +47,8 @@ static int
 bio_write(BIO *bio, const char *data, int n)
 {
 	struct tls *tls = BIO_get_data(bio);
-	ssize_t put = send(tls->fd, data, n > 0 ? (size_t)n : 0, MSG_NOSIGNAL);
+	ssize_t put =
+	    send(tls->fd, data, n > 0 ? (size_t)n : 0, MSG_NOSIGNAL | (tls->more ? MSG_MORE : 0));
 
 	BIO_clear_retry_flags(bio);
 	if (put > 0)

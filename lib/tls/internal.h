@@ -32,6 +32,7 @@ struct tls {
 	char *error;         /* its text, heap, or NULL */
 	size_t budget_bytes; /* how much the running OpenSSL call may still read */
 	bool bio_eof;
+	bool more; /* what is written now may wait for what is written next */
 
 	/* what callbacks saw */
 	int alert; /* description of the first fatal alert, -1 = none */

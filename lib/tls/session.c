@@ -407,6 +407,17 @@ tls_close_notify(struct tls *tls)
 	die(tls, &why);
 }
 
+int
+tls_write_last(struct tls *tls, const void *data, size_t n, int64_t deadline, struct fail *why)
+{
+	/* close_notify, or the end of the stream if there can be none, pushes what is held back */
+	tls->more = true;
+	int ret = tls_write(tls, data, n, deadline, why);
+	tls->more = false;
+	tls_close_notify(tls);
+	return ret;
+}
+
 size_t
 tls_pending(const struct tls *tls)
 {

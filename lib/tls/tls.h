@@ -108,6 +108,11 @@ ssize_t tls_read(struct tls *tls, void *data, size_t n, int64_t deadline, struct
 int tls_write(struct tls *tls, const void *data, size_t n, int64_t deadline, struct fail *why);
 /* Send close_notify if the socket takes it; never waits. The session is dead afterwards (EOF). */
 void tls_close_notify(struct tls *tls);
+/*
+ * Write all n bytes, then close_notify, in one packet where they fit. The caller closes or shuts
+ * down the socket right after. Result as of tls_write; the session is dead afterwards.
+ */
+int tls_write_last(struct tls *tls, const void *data, size_t n, int64_t deadline, struct fail *why);
 /* Decrypted bytes that wait inside the session. */
 size_t tls_pending(const struct tls *tls);
 

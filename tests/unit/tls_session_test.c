@@ -822,6 +822,24 @@ TEST(a_read_that_timed_out_can_be_repeated_and_a_farewell_written)
 	CHECK_INT(session_end(&s), 0);
 }
 
+TEST(last_words_arrive_with_the_close_behind_them)
+{
+	struct pollfd p = { .events = POLLIN };
+	char raw[200];
+	struct session s;
+
+	session_start(&s, peer_echo, NULL, (struct tls_client_options){ 0 }, KEY_ANY);
+	CHECK_INT(session_handshake(&s), 0);
+	CHECK_INT(tls_write_last(s.tls, "QUIT\r\n", 6, soon(), &s.why), 0);
+	CHECK_INT(tls_write(s.tls, "x", 1, soon(), &s.why), -1);
+	CHECK_INT(s.why.code, FAIL_EOF);
+	/* RFC 8446 s5.2: the echo of six bytes is a record of 5 + 6 + 1 + 16 */
+	p.fd = s.peer.fd;
+	CHECK_INT(poll(&p, 1, WAIT_MS), 1);
+	CHECK(recv(s.peer.fd, raw, sizeof(raw), MSG_PEEK) >= 28);
+	CHECK_INT(session_end(&s), 0);
+}
+
 TEST(a_write_that_cannot_finish_kills_the_session)
 {
 	struct raw raw = { .cert = &ecdsa, .end = END_STOP_READING };
