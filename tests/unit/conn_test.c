@@ -146,6 +146,8 @@ two_records(void *arg)
 	    tls_write(tls, text, sizeof(text), deadline, &why) != 0)
 		return 1;
 	tls_read(tls, &byte, 1, deadline, &why);
+	tls_free(tls);
+	tls_ctx_free(ctx);
 	return 0;
 }
 
