@@ -255,9 +255,12 @@ conn_has_unread(const struct conn *conn)
 bool
 conn_has_line(const struct conn *conn)
 {
+	/* before the first read there is no memory to point into */
+	if (conn->in.len == conn->pos)
+		return false;
 	struct slice rest = slice_make(conn->in.data + conn->pos, conn->in.len - conn->pos);
 
-	return rest.n > 0 && slice_find(rest, '\n') < rest.n;
+	return slice_find(rest, '\n') < rest.n;
 }
 
 size_t
