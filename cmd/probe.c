@@ -21,6 +21,7 @@
 #include "policy/verdict.h"
 #include "probe_cert.h"
 #include "probe_output.h"
+#include "probe_values.h"
 
 #define GRACE_MS 2000 /* for sessions in flight after Ctrl-C */
 #define ENUM_TARGETS_MAX 100
@@ -279,30 +280,6 @@ next_target(void *ctx, struct arena *arena, struct target *target_r)
 	return false;
 }
 
-/* The whole list, before the loop starts: reading may block. */
-static int
-read_list(const char *path, struct arena *arena, struct strs *lines, struct fail *why)
-{
-	bool is_stdin = strcmp(path, "-") == 0;
-	FILE *file = is_stdin ? stdin : fopen(path, "re");
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t n;
-
-	if (file == NULL)
-		return fail_errno(why, FAIL_NO_INPUT, "cannot read %s", path);
-	while ((n = getline(&line, &size, file)) >= 0) {
-		while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
-			n--;
-		strs_add_slice(lines, arena, slice_make(line, (size_t)n));
-	}
-	free(line);
-	int ret = ferror(file) ? fail_errno(why, FAIL_NO_INPUT, "cannot read %s", path) : 0;
-	if (!is_stdin)
-		fclose(file);
-	return ret;
-}
-
 /* Whether any target may need the DNS: only addresses are known not to. */
 static bool
 needs_resolver(const struct job *job)
@@ -320,63 +297,6 @@ needs_resolver(const struct job *job)
 }
 
 /* --- set-up -------------------------------------------------------------------------------------- */
-
-/* "+14d", "-1d", a day, or RFC 3339. */
-static int
-parse_at(const char *text, int64_t *at_r, struct fail *why)
-{
-	struct slice s = slice_str(text);
-	char day[32];
-	int64_t ms;
-
-	if (s.n > 1 && (s.p[0] == '+' || s.p[0] == '-') &&
-	    text_duration_ms(slice_sub(s, 1, s.n), &ms)) {
-		*at_r = clock_wall() + (s.p[0] == '+' ? ms : -ms) / 1000;
-		return 0;
-	}
-	snprintf(day, sizeof(day), "%.10sT00:00:00Z", text);
-	if (json_time_parse(s.n == 10 ? day : text, at_r))
-		return 0;
-	return fail_set(why, FAIL_USAGE,
-	    "option --at: \"%s\" is no time: expected +14d, -1d, 2026-01-31 or "
-	    "2026-01-31T12:00:00Z",
-	    text);
-}
-
-static int
-parse_source(const char *text, struct addr *source_r, int *family, struct fail *why)
-{
-	if (!addr_parse_ip(slice_str(text), 0, source_r))
-		return fail_set(why, FAIL_USAGE,
-		    "option --source: \"%s\" is no address: expected 192.0.2.1 or 2001:db8::1",
-		    text);
-	int have = source_r->sa.ss_family == AF_INET ? 4 : 6;
-	if (*family != 0 && *family != have)
-		return fail_set(why, FAIL_USAGE,
-		    "option --source: %s is no IPv%d address, but only those are asked for with "
-		    "-%d",
-		    text, *family, *family);
-	*family = have; /* the other one cannot be reached from there */
-	if (dial_source_check(source_r, why) != 0)
-		return fail_prefix(why, "option --source");
-	return 0;
-}
-
-/* auto, none or a name, as session_options take it. */
-static int
-parse_sni(const char *text, struct arena *arena, const char **sni_r, struct fail *why)
-{
-	struct fail name_why;
-
-	*sni_r = NULL;
-	if (text == NULL || strcmp(text, "auto") == 0)
-		return 0;
-	*sni_r = strcmp(text, "none") == 0 ? "" : dns_name_normalize(text, arena, &name_why);
-	if (*sni_r == NULL)
-		return fail_set(why, FAIL_USAGE,
-		    "option --sni: %s; expected auto, none or a host name", name_why.text);
-	return 0;
-}
 
 /* DECISIONS C24: what opens more than one connection is for a few servers that one cares for. */
 static int
@@ -418,23 +338,12 @@ deep_announce(const struct probe_cli *cli, unsigned what)
 }
 
 static int
-parse_limit(const char *option, const char *text, struct bar_limit *limit_r, struct fail *why)
-{
-	if (text == NULL || bar_limit_parse(text, limit_r))
-		return 0;
-	return fail_set(why, FAIL_USAGE,
-	    "option --%s: \"%s\" is neither a number of days, at most 3650, nor a percentage such "
-	    "as 33%%",
-	    option, text);
-}
-
-static int
 parse_bar(const struct probe_cli *cli, struct bar *bar_r, struct fail *why)
 {
 	*bar_r = (struct bar){ .require = (enum verdict)cli->require };
-	if (parse_limit("warn", cli->warn, &bar_r->warn, why) != 0)
+	if (probe_value_limit("warn", cli->warn, &bar_r->warn, why) != 0)
 		return -1;
-	return parse_limit("crit", cli->crit, &bar_r->crit, why);
+	return probe_value_limit("crit", cli->crit, &bar_r->crit, why);
 }
 
 /* DECISIONS C17 */
@@ -484,12 +393,12 @@ setup(const struct probe_cli *cli, const struct job *job, struct arena *arena, s
 		.verbose = cli->verbose };
 	if (parse_bar(cli, &probe->bar, why) != 0)
 		return -1;
-	if (cli->at != NULL && parse_at(cli->at, &probe->session.at, why) != 0)
+	if (cli->at != NULL && probe_value_at(cli->at, &probe->session.at, why) != 0)
 		return -1;
-	if (parse_sni(cli->sni, arena, &probe->session.sni, why) != 0)
+	if (probe_value_sni(cli->sni, arena, &probe->session.sni, why) != 0)
 		return -1;
 	if (cli->source != NULL) {
-		if (parse_source(cli->source, source, &family, why) != 0)
+		if (probe_value_source(cli->source, source, &family, why) != 0)
 			return -1;
 		probe->session.dial.source = source;
 	}
@@ -579,7 +488,7 @@ probe_targets(const struct probe_cli *cli, const struct strs *operands, struct a
 
 	memset(&probe, 0, sizeof(probe));
 	if (load_certs(&job, arena, &why) != 0 ||
-	    (cli->input != NULL && read_list(cli->input, arena, &job.lines, &why) != 0) ||
+	    (cli->input != NULL && probe_list_read(cli->input, arena, &job.lines, &why) != 0) ||
 	    setup(cli, &job, arena, &source, &probe, &why) != 0 ||
 	    probe_output_open(&job.output, job.format, cli->output, &probe.bar,
 		probe.session.at != 0 ? probe.session.at : clock_wall(), &why) != 0) {

@@ -52,6 +52,17 @@ addr_parse_ip(struct slice text, uint16_t port, struct addr *addr_r)
 	return true;
 }
 
+bool
+addr_is_literal(const char *text)
+{
+	struct slice s = slice_str(text);
+	struct addr addr;
+
+	if (s.n > 2 && s.p[0] == '[' && s.p[s.n - 1] == ']')
+		s = slice_sub(s, 1, s.n - 1);
+	return addr_parse_ip(s, 0, &addr);
+}
+
 static bool
 is_digits(struct slice s)
 {

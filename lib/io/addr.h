@@ -21,6 +21,9 @@ struct addr {
 /* Parse "192.0.2.1" or "2001:db8::1" (no brackets, no zone); false when it is neither. */
 bool addr_parse_ip(struct slice text, uint16_t port, struct addr *addr_r);
 
+/* True for the text of an IPv4 or IPv6 address, also in brackets: it is no host name. */
+bool addr_is_literal(const char *text);
+
 /*
  * Parse ADDRESS:PORT as options take it: 192.0.2.1:25, [2001:db8::1]:25, :25 and *:25 (any), 25 alone
  * when port_only is allowed by default_port < 0. With default_port >= 0 the port may be missing.

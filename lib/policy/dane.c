@@ -34,17 +34,6 @@ settle(struct dane_plan *plan, enum tlsa_status status, const char *reason)
 	plan->reason = reason;
 }
 
-static bool
-is_address(const char *name)
-{
-	struct slice text = slice_str(name);
-	struct addr addr;
-
-	if (text.n > 2 && text.p[0] == '[' && text.p[text.n - 1] == ']')
-		text = slice_sub(text, 1, text.n - 1);
-	return addr_parse_ip(text, 0, &addr);
-}
-
 static void
 plan_addresses(const struct exchange_facts *mx, struct dane_plan *plan)
 {
@@ -78,7 +67,7 @@ void
 dane_plan(const struct exchange_facts *mx, enum dnssec mx_dnssec, struct dane_plan *plan_r)
 {
 	*plan_r = (struct dane_plan){ .status = TLSA_NOT_CHECKED };
-	if (mx->name == NULL || is_address(mx->name))
+	if (mx->name == NULL || addr_is_literal(mx->name))
 		settle(plan_r, TLSA_NONE, "an address has no TLSA records");
 	else if (mx_dnssec == DNSSEC_BOGUS) /* RFC 7672 s2.1.1: as good as unreachable */
 		settle(plan_r, TLSA_BOGUS, "DNSSEC validation of the MX records failed");

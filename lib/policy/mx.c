@@ -65,24 +65,13 @@ is_doubled(struct slice name, struct slice domain)
 	return head.n == domain.n || head.p[head.n - domain.n - 1] == '.';
 }
 
-static bool
-is_address(const char *name)
-{
-	struct slice text = slice_str(name);
-	struct addr addr;
-
-	if (text.n > 2 && text.p[0] == '[' && text.p[text.n - 1] == ']')
-		text = slice_sub(text, 1, text.n - 1);
-	return addr_parse_ip(text, 0, &addr);
-}
-
 /* DECISIONS 13: what is wrong with an MX record, as far as its name tells. */
 static const char *
 find_fault(const char *name, const char *domain, struct arena *arena)
 {
 	struct fail why;
 
-	if (is_address(name))
+	if (addr_is_literal(name))
 		return arena_printf(arena,
 		    "the MX record names an address, not a host (RFC 1035 s3.3.9): give the "
 		    "address "
