@@ -92,12 +92,6 @@ commit_stop(struct commit *c, int64_t deadline)
 	c->n = 0;
 }
 
-void
-commit_forked(struct commit *c)
-{
-	c->n = 0;
-}
-
 /* Everything asked of this helper has failed; what it did before it died nobody can tell. */
 static void
 helper_died(struct commit_helper *h)

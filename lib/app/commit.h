@@ -83,9 +83,6 @@ int commit_start(struct commit *c, unsigned n, struct fail *why);
  */
 void commit_stop(struct commit *c, int64_t deadline);
 
-/* After fork in the child: the helpers are the parent's; from here on work without. */
-void commit_forked(struct commit *c);
-
 /*
  * Make n files durable, all or none. c NULL: without helpers. Returns 0 when all of them are
  * synced, named and their directories synced. On -1 none is left under either name, as far as the

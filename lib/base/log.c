@@ -12,24 +12,11 @@
 #include "base/text.h"
 
 static enum log_level max_level = LOG_LEVEL_WARN;
-static const char *program = "mxtls";
 
 void
 log_level_set(enum log_level level)
 {
 	max_level = level;
-}
-
-enum log_level
-log_level(void)
-{
-	return max_level;
-}
-
-void
-log_name_set(const char *name)
-{
-	program = name;
 }
 
 __attribute__((format(printf, 2, 0))) static void
@@ -43,7 +30,7 @@ log_line(enum log_level level, const char *fmt, va_list ap)
 		return;
 	vsnprintf(text, sizeof(text), fmt, ap);
 	text_sanitize(text);
-	int n = snprintf(line, sizeof(line), "%s: %s%s\n", program, words[level], text);
+	int n = snprintf(line, sizeof(line), "mxtls: %s%s\n", words[level], text);
 	/* one write: lines of several processes do not mix */
 	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0) {
 		/* nobody is listening */

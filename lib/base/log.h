@@ -10,9 +10,6 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 
 /* Lines above this level are dropped. Default: WARN. */
 void log_level_set(enum log_level level);
-enum log_level log_level(void);
-/* The word before the colon; default "mxtls". Kept, not copied. */
-void log_name_set(const char *name);
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

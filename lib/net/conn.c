@@ -22,7 +22,6 @@ struct conn {
 	struct buf in;   /* bytes before pos are consumed, dropped at the next read */
 	size_t pos;
 	struct buf out;
-	uint64_t bytes_read;
 	size_t turn_bytes; /* read since other fibers had their turn */
 	conn_trace_fn *trace;
 	void *trace_ctx;
@@ -113,18 +112,6 @@ conn_tls_session(struct conn *conn)
 	return conn->tls;
 }
 
-int
-conn_fd(const struct conn *conn)
-{
-	return conn->in_fd;
-}
-
-uint64_t
-conn_bytes_read(const struct conn *conn)
-{
-	return conn->bytes_read;
-}
-
 void
 conn_set_trace(struct conn *conn, conn_trace_fn *fn, void *ctx)
 {
@@ -174,7 +161,6 @@ conn_fill(struct conn *conn, size_t room, int64_t deadline, struct fail *why)
 	if (got == 0)
 		return fail_set(why, FAIL_EOF, NULL);
 	buf_commit(&conn->in, (size_t)got);
-	conn->bytes_read += (uint64_t)got;
 	conn->turn_bytes += (size_t)got;
 	return (int)got;
 }

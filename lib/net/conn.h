@@ -32,7 +32,6 @@ void conn_close_lingering(struct conn *conn, int64_t deadline);
 
 bool conn_is_tls(const struct conn *conn);
 struct tls *conn_tls_session(struct conn *conn); /* NULL when plain */
-int conn_fd(const struct conn *conn);            /* the input descriptor */
 
 /*
  * One line of at most max bytes, its end included; *line_r has no CRLF. strict (servers): only CRLF ends
@@ -71,8 +70,5 @@ bool conn_can_detach(const struct conn *conn);
 /* Called with each line read ('S' or 'C' by the caller's side) and written, for transcripts; may be NULL. */
 typedef void conn_trace_fn(void *ctx, bool sent, struct slice data);
 void conn_set_trace(struct conn *conn, conn_trace_fn *fn, void *ctx);
-
-/* Bytes in and out so far, for rates. */
-uint64_t conn_bytes_read(const struct conn *conn);
 
 #endif

@@ -1,19 +1,5 @@
 #include "policy/decide.h"
 
-#include <string.h>
-
-const char *
-decide_action_str(enum decide_action action)
-{
-	static const char *const words[] = { [DECIDE_SKIP] = "skip",
-		[DECIDE_STARTTLS] = "starttls",
-		[DECIDE_DELIVER_TLS] = "deliver-tls",
-		[DECIDE_DELIVER_CLEAR] = "deliver-clear",
-		[DECIDE_RECONNECT_CLEAR] = "reconnect-clear" };
-
-	return words[action];
-}
-
 static void
 set(struct decision *d, enum decide_action action, enum fail_code code, const char *reason)
 {

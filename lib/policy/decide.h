@@ -19,7 +19,6 @@ enum decide_action {
 	DECIDE_DELIVER_CLEAR,  /* send the message on this connection, which has none */
 	DECIDE_RECONNECT_CLEAR /* a new connection to this host, decided with clear_retry */
 };
-const char *decide_action_str(enum decide_action action);
 
 struct decision {
 	enum decide_action action;
