@@ -41,6 +41,8 @@ struct deliver_result {
 	    *tls; /* of the session that the outcome comes from; NULL: in clear, or none */
 	const char *clear_reason; /* why it went in clear; NULL when it did not */
 	bool maybe_duplicate; /* the connection was lost between final dot and reply (RFC 1047) */
+	bool
+	    dsn_passed; /* delivered, and the server sends the DSNs from here on (RFC 3461 s5.2.1) */
 };
 
 struct deliver_options {

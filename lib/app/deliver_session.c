@@ -154,6 +154,7 @@ note_delivered(const struct attempt *a, struct deliver_result *r)
 	if (r->enhanced[0] == '\0')
 		snprintf(r->enhanced, sizeof(r->enhanced), "2.0.0");
 	r->reply = arena_strdup(a->g->arena, text);
+	r->dsn_passed = (a->session.client.ehlo.caps & EHLO_DSN) != 0;
 }
 
 /* --- the transaction (RFC 5321 s3.3) ------------------------------------------------------------------ */
@@ -209,8 +210,40 @@ mail_params(const struct attempt *a, bool utf8, char *out, size_t n, struct fail
 	if (m->has_8bit && (ehlo->caps & EHLO_8BITMIME))
 		used += snprintf(out + used, n - (size_t)used, " BODY=8BITMIME");
 	if (utf8)
-		snprintf(out + used, n - (size_t)used, " SMTPUTF8");
+		used += snprintf(out + used, n - (size_t)used, " SMTPUTF8");
+	if ((ehlo->caps & EHLO_DSN) == 0)
+		return 0;
+	if (m->ret != QUEUE_RET_NONE)
+		used += snprintf(out + used, n - (size_t)used, " RET=%s",
+		    m->ret == QUEUE_RET_FULL ? "FULL" : "HDRS");
+	if (m->envid != NULL)
+		snprintf(out + used, n - (size_t)used, " ENVID=%.*s", LIMIT_ENVID_BYTES, m->envid);
 	return 0;
+}
+
+/* RFC 3461 s4.1, s4.2: NOTIFY and ORCPT, where the server offers DSN. */
+static void
+rcpt_params(const struct attempt *a, const struct message_recipient *to, char *out, size_t n)
+{
+	static const struct {
+		unsigned bit;
+		const char *word;
+	} words[] = { { QUEUE_NOTIFY_NEVER, "NEVER" }, { QUEUE_NOTIFY_SUCCESS, "SUCCESS" },
+		{ QUEUE_NOTIFY_FAILURE, "FAILURE" }, { QUEUE_NOTIFY_DELAY, "DELAY" } };
+	const char *separator = " NOTIFY=";
+	int used = 0;
+
+	out[0] = '\0';
+	if ((a->session.client.ehlo.caps & EHLO_DSN) == 0)
+		return;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if ((to->notify & words[i].bit) == 0)
+			continue;
+		used += snprintf(out + used, n - (size_t)used, "%s%s", separator, words[i].word);
+		separator = ",";
+	}
+	if (to->orcpt != NULL)
+		snprintf(out + used, n - (size_t)used, " ORCPT=%.*s", LIMIT_ORCPT_BYTES, to->orcpt);
 }
 
 /*
@@ -235,13 +268,15 @@ static int
 send_rcpts(struct attempt *a, struct fail *why)
 {
 	int accepted = 0;
+	char params[LIMIT_ORCPT_BYTES + 80];
 
 	memset(a->in, 0, a->g->n * sizeof(*a->in));
 	for (size_t i = 0; i < a->g->n && accepted < LIMIT_RECIPIENTS; i++) {
 		struct deliver_result *r = a->g->members[i];
 		if (!is_eligible(a, i))
 			continue;
-		if (smtp_rcpt(&a->session.client, r->to->mailbox, "", session_step(&a->session),
+		rcpt_params(a, r->to, params, sizeof(params));
+		if (smtp_rcpt(&a->session.client, r->to->mailbox, params, session_step(&a->session),
 			why) == 0) {
 			a->in[i] = true;
 			accepted++;
@@ -328,7 +363,7 @@ static bool
 transaction(struct attempt *a, struct fail *why)
 {
 	struct smtp_client *client = &a->session.client;
-	char params[80];
+	char params[LIMIT_ENVID_BYTES + 160];
 	bool utf8;
 
 	if (!check_utf8(a, &utf8, why))

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "app/queue_envelope.h"
 #include "app/tempfile.h"
 #include "base/arena.h"
 #include "base/fail.h"
@@ -45,6 +46,9 @@ struct message_recipient {
 	const char *original; /* as it was given, for people: comments and all, unqualified */
 	bool literal;
 	bool utf8; /* the local part needs SMTPUTF8 */
+	/* RFC 3461, passed on where the server offers DSN */
+	unsigned notify;   /* of QUEUE_NOTIFY_*; 0: not given */
+	const char *orcpt; /* as it stands behind ORCPT=, xtext and all; NULL: not given */
 };
 
 /* An address that was given and is no recipient. */
@@ -69,6 +73,12 @@ struct message {
 	bool has_8bit;        /* anywhere in the text */
 	bool header_8bit;     /* in the header section */
 	size_t received_n;    /* Received fields, against LIMIT_HOPS */
+	/* RFC 3461: QUEUE_RET_NONE and NULL: not given; envid as it stands behind ENVID= */
+	enum queue_ret ret;
+	const char *envid;
+	bool require_tls;     /* RFC 8689 s3: REQUIRETLS was asked for */
+	bool tls_required_no; /* RFC 8689 s5: a TLS-Required field that says No */
+	int64_t accepted_at; /* Unix seconds, for fallback=delayed and on-fail=after; 0: just now */
 };
 
 /*
