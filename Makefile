@@ -11,7 +11,7 @@ comma := ,
 KIND := $(if $(SAN),-san-$(subst $(comma),-,$(SAN)))$(if $(COVERAGE),-coverage)$(if $(FUZZING),-fuzzing)$(if $(filter clang%,$(CC)),-clang)
 B := build$(KIND:-%=/%)
 
-PKGS := libssl libcrypto jansson libidn2
+PKGS := libssl libcrypto jansson libidn2 libpsl
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
