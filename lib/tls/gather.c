@@ -43,7 +43,10 @@ tls_session_sni(const struct tls *tls)
 	return SSL_get_servername(tls->ssl, TLSEXT_NAMETYPE_host_name);
 }
 
-/* TLS 1.2 with finite fields names no group: the size is what matters (a weak one is a finding). */
+/*
+ * TLS 1.2 with finite fields names no group. Of a prime that is not one of RFC 7919 the size is what
+ * matters (a weak one is a finding).
+ */
 static void
 group_of_temporary_key(const struct tls *tls, char *out, size_t out_bytes)
 {
@@ -51,10 +54,15 @@ group_of_temporary_key(const struct tls *tls, char *out, size_t out_bytes)
 
 	if (SSL_get_peer_tmp_key(tls->ssl, &key) != 1)
 		return;
-	if (EVP_PKEY_get_base_id(key) == EVP_PKEY_DH)
-		snprintf(out, out_bytes, "dh%d", EVP_PKEY_get_bits(key));
-	else if (EVP_PKEY_get_group_name(key, out, out_bytes, NULL) != 1)
+	if (EVP_PKEY_get_base_id(key) == EVP_PKEY_DH) {
+		const char *name = tls_dh_group(key);
+		if (name != NULL)
+			snprintf(out, out_bytes, "%s", name);
+		else
+			snprintf(out, out_bytes, "dh%d", EVP_PKEY_get_bits(key));
+	} else if (EVP_PKEY_get_group_name(key, out, out_bytes, NULL) != 1) {
 		out[0] = '\0';
+	}
 	EVP_PKEY_free(key);
 }
 

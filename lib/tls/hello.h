@@ -32,6 +32,13 @@
 const char *hello_version_name(uint16_t version); /* "SSLv3", "TLSv1.0" ... "TLSv1.3" */
 const char *hello_suite_name(uint16_t suite);
 const char *hello_group_name(uint16_t group);
+/* The number of a name, 0 when there is none of this name or name is NULL. */
+uint16_t hello_group_number(const char *name);
+/*
+ * The number of the group of RFC 7919 that has this prime and generator (big-endian), as a DHE
+ * ServerKeyExchange names it up to TLS 1.2; 0 for any other. Pure.
+ */
+uint16_t hello_dh_group(struct slice prime, struct slice generator);
 /* As above, or "0x...." in out. */
 const char *hello_suite_str(uint16_t suite, char out[HELLO_NAME_BYTES]);
 const char *hello_group_str(uint16_t group, char out[HELLO_NAME_BYTES]);

@@ -56,6 +56,15 @@ hello_group_name(uint16_t number)
 	return NULL;
 }
 
+uint16_t
+hello_group_number(const char *name)
+{
+	for (size_t i = 0; name != NULL && i < GROUPS; i++)
+		if (strcmp(groups[i].name, name) == 0)
+			return groups[i].number;
+	return 0;
+}
+
 static const char *
 name_or_number(const char *name, uint16_t number, char out[HELLO_NAME_BYTES])
 {

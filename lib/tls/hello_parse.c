@@ -169,7 +169,7 @@ parse_key_exchange(struct hello_reader *reader, struct slice in, struct fail *wh
 {
 	struct hello_answer *answer = &reader->answer;
 	const char *suite = hello_suite_name(answer->suite);
-	struct slice prime;
+	struct slice prime, generator;
 	unsigned type;
 	bool ok = true;
 
@@ -181,8 +181,9 @@ parse_key_exchange(struct hello_reader *reader, struct slice in, struct fail *wh
 		ok =
 		    take_number(&in, 1, &type) && (type != 3 || take_number16(&in, &answer->group));
 	} else if (named(suite, "TLS_DHE_") || named(suite, "TLS_DH_anon_")) {
-		ok = take_vector(&in, 2, &prime);
+		ok = take_vector(&in, 2, &prime) && take_vector(&in, 2, &generator);
 		answer->dh_bits = ok ? bits(prime) : 0;
+		answer->group = ok ? hello_dh_group(prime, generator) : 0;
 	}
 	return ok ? 0 : malformed(why, "the ServerKeyExchange is malformed");
 }

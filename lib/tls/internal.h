@@ -71,6 +71,9 @@ struct tls_ctx *tls_ctx_new(
 /* Fill tls->group; once, when the handshake is complete. */
 void tls_note_group(struct tls *tls);
 
+/* The name of RFC 7919 of the finite field of a DH key; NULL when it is another one. */
+const char *tls_dh_group(const EVP_PKEY *key);
+
 /* A P-256 key and a self-signed certificate for a host name or IP literal, from yesterday on. */
 int tls_selfsigned(const char *name, X509 **cert_r, EVP_PKEY **key_r, struct fail *why);
 

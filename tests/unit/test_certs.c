@@ -258,3 +258,20 @@ test_peer_end(struct test_peer *p)
 	NEED(waitpid(p->pid, &status, 0) == p->pid);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
+
+EVP_PKEY *
+test_dh_params(const char *name)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "DH", NULL);
+	char *group = OPENSSL_strdup(name);
+	OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string("group", group, 0),
+		OSSL_PARAM_END };
+	EVP_PKEY *key = NULL;
+
+	EVP_PKEY_fromdata_init(ctx);
+	if (EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEY_PARAMETERS, params) != 1)
+		abort();
+	EVP_PKEY_CTX_free(ctx);
+	OPENSSL_free(group);
+	return key;
+}

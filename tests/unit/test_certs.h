@@ -63,4 +63,7 @@ struct test_peer test_peer_start(int (*fn)(int fd, const void *arg), const void 
 /* Close our side and return the child's exit status; -1 when it was killed. */
 int test_peer_end(struct test_peer *p);
 
+/* The finite field of a named group ("ffdhe2048", "modp_2048"); the caller frees. */
+EVP_PKEY *test_dh_params(const char *name);
+
 #endif

@@ -95,7 +95,7 @@ static const struct {
 	    "16 0303 0030 02 000026 0301 " RANDOM " 00 c014 00 0c 000002 01 00", true, 1,
 	    HELLO_SERVER_HELLO, 0x301, 0xc014, 0, 0, 0 },
 	{ "the size of a DHE prime, leading zeros not counted",
-	    "16 0302 0034 02 000026 0302 " RANDOM " 00 0033 00 0c 000006 0004 00 01ffff", true, 1,
+	    "16 0302 0037 02 000026 0302 " RANDOM " 00 0033 00 0c 000009 0004 00 01ffff 0001 02", true, 1,
 	    HELLO_SERVER_HELLO, 0x302, 0x0033, 0, 17, 0 },
 	{ "an RSA suite has no ServerKeyExchange: ServerHelloDone ends it",
 	    "16 0303 002e 02 000026 0303 " RANDOM " 00 002f 00 0e 000000", true, 1,
@@ -352,6 +352,40 @@ server(enum key_type key, int min, int max, const char *ciphers, const char *gro
 	return ctx;
 }
 
+static uint16_t
+number_of(const char *name, int change)
+{
+	EVP_PKEY *key = test_dh_params(name);
+	unsigned char prime[1024], generator[8];
+	BIGNUM *p = NULL, *g = NULL;
+
+	EVP_PKEY_get_bn_param(key, "p", &p);
+	EVP_PKEY_get_bn_param(key, "g", &g);
+	int n = BN_bn2bin(p, prime), m = BN_bn2bin(g, generator);
+	prime[n / 2] ^= (unsigned char)change;
+	uint16_t group = hello_dh_group(slice_make((const char *)prime, (size_t)n),
+	    slice_make((const char *)generator, (size_t)m));
+	BN_free(p);
+	BN_free(g);
+	EVP_PKEY_free(key);
+	return group;
+}
+
+TEST(a_prime_of_rfc_7919_is_named_and_no_other)
+{
+	CHECK_INT(number_of("ffdhe2048", 0), 0x100);
+	CHECK_INT(number_of("ffdhe3072", 0), 0x101);
+	CHECK_INT(number_of("ffdhe4096", 0), 0x102);
+	CHECK_INT(number_of("ffdhe6144", 0), 0x103);
+	CHECK_INT(number_of("ffdhe8192", 0), 0x104);
+	CHECK_INT(number_of("ffdhe2048", 2), 0);
+	CHECK_INT(number_of("modp_2048", 0), 0); /* RFC 3526 */
+	CHECK_INT(hello_dh_group(slice_make("\0", 1), slice_make("\2", 1)), 0);
+	CHECK_INT(hello_group_number("ffdhe2048"), 0x100);
+	CHECK_INT(hello_group_number("nonsense"), 0);
+	CHECK_INT(hello_group_number(NULL), 0);
+}
+
 /* The server's first words to an offer. */
 static struct hello_answer
 answer_of(SSL_CTX *ctx, const struct hello_offer *offer, bool key_exchange)
@@ -486,7 +520,12 @@ TEST(the_server_key_exchange_of_tls_1_2_names_curve_or_prime)
 	answer = answer_of(ctx, &offer, true);
 	CHECK_INT(answer.suite, 0x0033);
 	CHECK(answer.dh_bits == 2048 || answer.dh_bits == 3072);
-	CHECK_INT(answer.group, 0);
+	CHECK_INT(answer.group, 0); /* of OpenSSL's own choice, a prime of RFC 3526 */
+	SSL_CTX_set_dh_auto(ctx, 0);
+	SSL_CTX_set0_tmp_dh_pkey(ctx, test_dh_params("ffdhe3072"));
+	answer = answer_of(ctx, &offer, true);
+	CHECK_INT(answer.dh_bits, 3072);
+	CHECK_STR(hello_group_name((uint16_t)answer.group), "ffdhe3072");
 	SSL_CTX_free(ctx);
 	ctx = server(KEY_RSA, TLS1_VERSION, TLS1_2_VERSION, "AES128-SHA", NULL);
 	answer = answer_of(ctx, &offer, true);

@@ -98,6 +98,7 @@ struct raw {
 	int min, max;
 	const char *ciphers;
 	const char *groups;
+	const char *field; /* named group of RFC 7919 for DHE up to TLS 1.2 */
 	bool ask_client_cert, tickets;
 	const struct test_cert *issuer; /* staple a response by this one */
 	enum raw_end end;
@@ -152,7 +153,9 @@ raw_accept(int fd, const struct raw *raw)
 		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
 		SSL_CTX_set_num_tickets(ctx, 0);
 	}
-	SSL_CTX_set_dh_auto(ctx, 1);
+	SSL_CTX_set_dh_auto(ctx, raw->field == NULL);
+	if (raw->field != NULL)
+		SSL_CTX_set0_tmp_dh_pkey(ctx, test_dh_params(raw->field));
 	ssl = SSL_new(ctx);
 	SSL_CTX_free(ctx);
 	SSL_set_fd(ssl, fd);
@@ -489,6 +492,12 @@ TEST(weak_and_odd_servers_are_measured_not_refused)
 		{ "finite field of 1024 bits",
 		    { .cert = &small, .max = TLS1_2_VERSION, .ciphers = "kDHE" }, "TLSv1.2",
 		    "dh1024", "rsa_pss_rsae_sha256" },
+		{ "finite field of RFC 7919 in TLS 1.2",
+		    { .cert = &rsa,
+			.max = TLS1_2_VERSION,
+			.ciphers = "kDHE",
+			.field = "ffdhe2048" },
+		    "TLSv1.2", "ffdhe2048", "rsa_pss_rsae_sha256" },
 		{ "P-384", { .cert = &ecdsa, .groups = "P-384" }, "TLSv1.3", "secp384r1",
 		    "ecdsa_secp256r1_sha256" },
 		{ "P-521 in TLS 1.2", { .cert = &ecdsa, .max = TLS1_2_VERSION, .groups = "P-521" },
