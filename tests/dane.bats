@@ -240,6 +240,12 @@ domain_is() {
     same "$(facts '.exchanges[0].tlsa.base_domain' '[alias.box.test]')" ee.box.test
     same "$(facts '.exchanges[0].tlsa.base_domain' '[alias2.box.test]')" alias2.box.test
     same "$(facts '.exchanges[0].tlsa.base_domain' '[alias3.box.test]')" alias3.box.test
+    # RFC 7672 s8.1: the server is asked for the name that its records are at, unless told otherwise
+    same "$(facts '.exchanges[0].hosts[0].sni' '[alias.box.test]')" ee.box.test
+    same "$(facts '.exchanges[0].hosts[0].sni' '[alias2.box.test]')" alias2.box.test
+    same "$(facts '.exchanges[0].hosts[0].sni' --sni alias.box.test '[alias.box.test]')" alias.box.test
+    same "$(facts '.exchanges[0].hosts[0].sni' --sni none '[alias.box.test]')" null
+    same "$(facts '.exchanges[0].hosts[0].sni' --no-dane '[alias.box.test]')" alias.box.test
     host_is alias4.unsigned.test insecure none
     same "$(finger '[alias4.unsigned.test]')" Untrusted
 }

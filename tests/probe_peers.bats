@@ -244,6 +244,9 @@ ROWS
     serve plain 'send 220 mx' until-close
     probe 2 --implicit-tls --timeout 2s "$TARGET"
     row "handshake-error failed" '.status, .starttls_state'
+    # nobody has sent STARTTLS
+    has_not STARTTLS
+    same "$(q '.summary.reasons[0] | split(": ")[1]')" "the TLS handshake fails"
 }
 
 @test "old versions and small keys are reported, not refused (DECISIONS C22)" {

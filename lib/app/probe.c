@@ -140,6 +140,9 @@ deep_look(const struct session_job *job, struct address *address)
 	struct probing *p = job->probing;
 	const struct probe_options *options = p->run->options;
 	struct host_facts *facts = job->facts;
+	/* the name that was asked for, not the records */
+	struct session_options session = *job->options;
+	session.exchange = NULL;
 	bool begun = facts->starttls_state == STARTTLS_DONE ||
 		     facts->starttls_state == STARTTLS_FAILED ||
 		     facts->starttls_state == STARTTLS_IMPLICIT;
@@ -149,13 +152,13 @@ deep_look(const struct session_job *job, struct address *address)
 	if (gate_enter(&address->gate, DEADLINE_NEVER, NULL) != 0)
 		return;
 	if (options->check_injection && begun)
-		injection_check(&(struct injection_options){ .session = &p->session,
+		injection_check(&(struct injection_options){ .session = &session,
 				    .wait_ms = INJECTION_WAIT_MS,
 				    .pace_ms = options->pace_ms },
 		    &job->to, job->host, &p->arena, facts, clock_deadline(DEEP_LOOK_MS));
 	if (options->enum_what != 0 && begun)
 		enum_host(&(struct enum_options){ .what = options->enum_what,
-			      .session = &p->session,
+			      .session = &session,
 			      .pace_ms = options->pace_ms },
 		    &job->to, job->host, &p->arena, &facts->deep, clock_deadline(DEEP_LOOK_MS));
 	gate_leave(&address->gate);
@@ -259,6 +262,9 @@ look_up_tlsa(struct exchange_job *job)
 		p->cancelled |= why.code == FAIL_CANCELLED;
 	job->session.exchange = job->facts;
 	job->session.mx_dnssec = mx_dnssec;
+	/* RFC 7672 s8.1; a name that the user asks for stays */
+	if (job->session.sni == NULL && dane_is_enforced(job->facts->tlsa.status))
+		job->session.sni = job->facts->tlsa.base_domain;
 }
 
 static void

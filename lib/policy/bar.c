@@ -13,6 +13,10 @@
 #define CRIT_DAYS 3
 #define CRIT_PART 10
 
+/* OpenSSL's X509_V_ERR_..., which only lib/tls may include */
+#define X509_NOT_YET_VALID 9
+#define X509_EXPIRED 10
+
 bool
 bar_limit_parse(const char *text, struct bar_limit *limit_r)
 {
@@ -83,6 +87,23 @@ proven_by_dane_ee(const struct exchange_facts *mx, const struct tls_facts *tls)
 	return false;
 }
 
+/* Trusted but for dates that have passed, or are still to come: renewing it would do. */
+static bool
+only_dates_are_wrong(const struct verify_facts *verify)
+{
+	if (verify->expired != TRI_YES || verify->self_signed == TRI_YES)
+		return false;
+	for (size_t i = 0; i < verify->errors.n; i++) {
+		struct slice error = slice_str(verify->errors.v[i]);
+		error = slice_sub(error, slice_find(error, ':') + 1, error.n);
+		unsigned long long code = 0;
+		if (!slice_number(slice_sub(error, 0, slice_find(error, ':')), 1000, &code) ||
+		    (code != X509_NOT_YET_VALID && code != X509_EXPIRED))
+			return false;
+	}
+	return true;
+}
+
 bool
 bar_concerns(const struct exchange_facts *mx, const struct tls_facts *tls)
 {
@@ -93,8 +114,7 @@ bar_concerns(const struct exchange_facts *mx, const struct tls_facts *tls)
 	if (tls->dane == DANE_VALID)
 		return true;
 	return verify->matches_mx == TRI_YES &&
-	       (verify->trusted == TRI_YES ||
-		   (verify->expired == TRI_YES && verify->self_signed != TRI_YES));
+	       (verify->trusted == TRI_YES || only_dates_are_wrong(verify));
 }
 
 const struct cert_facts *
@@ -141,6 +161,17 @@ host_expiry(const struct bar *bar, struct target_facts *facts, const struct exch
 	return worst;
 }
 
+/* Whoever asks for --check-injection wants to know; the verdict is about something else. */
+static bool
+is_vulnerable(const struct target_facts *facts)
+{
+	for (size_t i = 0; i < facts->exchanges_n; i++)
+		for (size_t j = 0; j < facts->exchanges[i].hosts_n; j++)
+			if (facts->exchanges[i].hosts[j].injection == INJECTION_VULNERABLE)
+				return true;
+	return false;
+}
+
 void
 bar_apply(const struct bar *bar, struct target_facts *facts, struct arena *arena, int64_t at)
 {
@@ -157,5 +188,7 @@ bar_apply(const struct bar *bar, struct target_facts *facts, struct arena *arena
 			status = verdict_exit_worst(
 			    status, host_expiry(bar, facts, mx, &mx->hosts[j], arena, at));
 	}
+	if (is_vulnerable(facts))
+		status = 2;
 	facts->summary.exit_status = status;
 }

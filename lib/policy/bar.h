@@ -48,8 +48,8 @@ int bar_expiry(const struct bar *bar, const struct cert_facts *cert, int64_t at)
 int bar_verdict(const struct bar *bar, enum verdict verdict);
 
 /*
- * Whether the end of the certificate matters: it proves the host's identity, or did until it
- * expired, and not by DANE-EE, which does not look at dates (RFC 7672 s3.1.1).
+ * Whether the end of the certificate matters: it proves the host's identity, or would if it were
+ * not for its dates, and not by DANE-EE, which does not look at dates (RFC 7672 s3.1.1).
  */
 bool bar_concerns(const struct exchange_facts *mx, const struct tls_facts *tls);
 
@@ -58,7 +58,8 @@ const struct cert_facts *bar_leaf(const struct target_facts *facts, const struct
 
 /*
  * Set facts->summary.exit_status and add the reasons for it that the verdict does not give. After
- * verdict_summarize.
+ * verdict_summarize. A server that is vulnerable to command injection (--check-injection) makes it
+ * 2, whatever the verdict and what is required: no rung of the ladder speaks about that.
  *
  * at  Unix seconds to judge certificates as of
  */

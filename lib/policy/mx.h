@@ -65,8 +65,8 @@ int mx_list_check(const struct mx_list *list, const char *domain, struct fail *w
 enum mx_family { MX_FAMILY_BOTH = 0, MX_FAMILY_IPV4 = 4, MX_FAMILY_IPV6 = 6 };
 
 /*
- * The addresses of a host, at most LIMIT_MX_ADDRESSES, each once, port 0: IPv4 and IPv6 by turns,
- * in the order of the answers. One that is itself an address (a target in brackets) is taken
+ * The addresses of a host, at most LIMIT_MX_ADDRESSES (facts_r->addresses_left_out counts the others),
+ * each once, port 0: IPv4 and IPv6 by turns, in the order of the answers. One that is itself an address (a target in brackets) is taken
  * without a lookup, unless an MX record names it.
  *
  * facts_r  initialised here: name, preference, primary, finding, cname, status, dnssec (the weaker

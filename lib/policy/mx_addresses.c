@@ -102,8 +102,12 @@ take_address(const struct addr *addr, struct arena *arena, struct addr **addrs, 
 	bool ipv4 = addr->sa.ss_family == AF_INET;
 	char text[ADDR_TEXT_BYTES];
 
-	if (*n >= LIMIT_MX_ADDRESSES || is_known(*addrs, *n, addr))
+	if (is_known(*addrs, *n, addr))
 		return;
+	if (*n >= LIMIT_MX_ADDRESSES) {
+		facts->addresses_left_out++;
+		return;
+	}
 	*(struct addr *)arena_push(arena, addrs, n, sizeof(*addr)) = *addr;
 	addr_ip_str(addr, text);
 	strs_add(ipv4 ? &facts->ipv4_addresses : &facts->ipv6_addresses, arena, text);

@@ -4,6 +4,7 @@
 
 #include "policy/dane.h"
 #include "policy/decide.h"
+#include "policy/findings.h"
 
 /* While one target is summarised. */
 struct summing {
@@ -47,14 +48,10 @@ static void
 host_reason(struct summing *s, const struct exchange_facts *mx, const struct host_facts *host,
     const char *text, const char *detail)
 {
-	const char *name = mx->name == NULL ? "?" : mx->name;
-	const char *ip = host->ip == NULL ? "?" : host->ip;
-	const char *port = "";
+	const char *where = findings_where(mx, host, s->arena);
 
-	if (host->port > 0 && host->port != 25)
-		port = arena_printf(s->arena, ":%d", (int)host->port);
 	detail = detail == NULL ? "" : arena_printf(s->arena, ": %s", detail);
-	reason(s, arena_printf(s->arena, "%s [%s]%s: %s%s", name, ip, port, text, detail));
+	reason(s, arena_printf(s->arena, "%s: %s%s", where, text, detail));
 }
 
 static bool
@@ -82,6 +79,8 @@ plaintext_reason(const struct host_facts *host)
 	case STARTTLS_FAILED:
 		if (host->status == HOST_IO_TIMEOUT || host->status == HOST_CANCELLED)
 			return NULL;
+		if (host->implicit_tls)
+			return "the TLS handshake fails";
 		return host->post_220_bytes > 0
 			   ? "bytes in clear after the reply to STARTTLS: response injection"
 			   : "STARTTLS is accepted, but the handshake fails";
@@ -486,10 +485,7 @@ verdict_summarize(struct target_facts *facts, struct arena *arena, int64_t now)
 	count_days(&s);
 	for (size_t i = 0; i < facts->exchanges_n; i++)
 		sum_exchange(&s, &facts->exchanges[i]);
-	if (facts->exchanges_left_out > 0)
-		reason(&s, arena_printf(arena, "%lld more MX host%s not probed",
-			       (long long)facts->exchanges_left_out,
-			       facts->exchanges_left_out == 1 ? " was" : "s were"));
+	findings_add(facts, arena);
 	s.summary->starttls = how_many(s.completed, s.summary->measured);
 	s.summary->mixed = lower(s.primary, s.backup) != s.best;
 	s.summary->verdict = lower(decided_by_hosts(&s), decided_by_enforcing(&s));

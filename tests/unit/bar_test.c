@@ -136,6 +136,12 @@ apply(const char *validation, const char *tlsa, const char *bar_level, int want_
 #define EXPIRED_SELF \
 	"\"validation\":{\"browser_trusted\":false,\"matches_mx\":true,\"expired\":true," \
 	"\"self_signed\":true}"
+#define EXPIRED_ONLY \
+	"\"validation\":{\"browser_trusted\":false,\"matches_mx\":true,\"expired\":true," \
+	"\"errors\":[\"0:10:certificate has expired\"]}"
+#define EXPIRED_STRANGER \
+	"\"validation\":{\"browser_trusted\":false,\"matches_mx\":true,\"expired\":true," \
+	"\"errors\":[\"0:10:certificate has expired\",\"1:20:unable to get local issuer\"]}"
 #define TLSA(usage) \
 	"\"tlsa\":{\"status\":\"usable\",\"records\":[{\"usage\":" usage \
 	",\"selector\":1,\"matching_type\":1,\"usable\":true,\"matched\":true}]},"
@@ -149,12 +155,40 @@ TEST(the_end_of_a_certificate_counts_where_it_proves_who_the_server_is)
 	apply(GOOD, "", "dane", 2, ENDS);
 	apply(EXPIRED, "", NULL, 2,
 	    ENDS); /* of this clock it has two days left: only the facts say expired */
+	apply(EXPIRED_ONLY, "", NULL, 2, ENDS);
 	apply(EXPIRED, "", "encrypted", 0,
 	    "mx.a.test [192.0.2.1]: certificate is not valid at this time");
 	/* it proves nothing anyway */
 	apply(UNTRUSTED, "", NULL, 1, "mx.a.test [192.0.2.1]: certificate is not trusted");
 	apply(EXPIRED_SELF, "", "pkix", 2, "required is pkix or better");
+	apply(EXPIRED_STRANGER, "", NULL, 1,
+	    "mx.a.test [192.0.2.1]: certificate is not valid at this time");
 	/* DANE-EE does not look at dates (RFC 7672 s3.1.1), DANE-TA does */
 	apply("\"dane\":\"valid\"," UNTRUSTED, TLSA("3"), NULL, 0, "");
 	apply("\"dane\":\"valid\"," UNTRUSTED, TLSA("2"), NULL, 2, ENDS);
+}
+
+TEST(a_server_that_obeys_injected_commands_is_bad_whatever_is_required)
+{
+	static const char json[] =
+	    "{\"domain\":\"a.test\",\"mx_status\":\"has_mx\",\"exchanges\":[{\"name\":\"mx.a."
+	    "test\","
+	    "\"primary\":true,\"hosts\":[{\"ip\":\"192.0.2.1\",\"port\":25,\"starttls_state\":"
+	    "\"done\",\"injection\":\"vulnerable\",\"tls\":[{\"complete\":true," GOOD "}]}]}]}";
+	struct arena arena;
+	struct target_facts facts;
+	struct bar bar = { .require = VERDICT_ENCRYPTED };
+
+	arena_init(&arena);
+	CHECK_INT(
+	    facts_read_json(&fact_table_target_facts, json, sizeof(json) - 1, &arena, &facts, NULL),
+	    0);
+	verdict_summarize(&facts, &arena, NOW);
+	bar_apply(&bar, &facts, &arena, NOW);
+	CHECK_INT(facts.summary.verdict, VERDICT_PKIX);
+	CHECK_INT(facts.summary.exit_status, 2);
+	bar.require = VERDICT_UNKNOWN;
+	bar_apply(&bar, &facts, &arena, NOW);
+	CHECK_INT(facts.summary.exit_status, 2);
+	arena_free(&arena);
 }

@@ -556,6 +556,7 @@ TEST(mx_addresses_keeps_both_families_of_too_many)
 	CHECK_INT(n, LIMIT_MX_ADDRESSES);
 	CHECK_INT(facts.ipv4_addresses.n, LIMIT_MX_ADDRESSES / 2);
 	CHECK_INT(facts.ipv6_addresses.n, LIMIT_MX_ADDRESSES / 2);
+	CHECK_INT(facts.addresses_left_out, 120 - LIMIT_MX_ADDRESSES);
 	CHECK_STR(facts.finding, "a finding of the record");
 	buf_free(&four);
 	buf_free(&six);

@@ -591,6 +591,62 @@ TEST(verdict_says_which_hosts_were_left_out_and_when_an_issuer_is_missing)
 	arena_free(&b.arena);
 }
 
+TEST(verdict_of_implicit_tls_does_not_speak_of_starttls)
+{
+	struct build b;
+
+	build(&b, "1f");
+	b.target.exchanges[0].hosts[0].implicit_tls = true;
+	b.target.exchanges[0].hosts[0].port = 465;
+	verdict_summarize(&b.target, &b.arena, 0);
+	CHECK_INT(b.target.summary.verdict, VERDICT_PLAINTEXT);
+	CHECK_STR(b.target.summary.reasons.v[0],
+	    "mx1.example [192.0.2.11]:465: the TLS handshake fails: no shared cipher");
+	arena_free(&b.arena);
+}
+
+TEST(findings_are_reasons_and_no_rungs)
+{
+	static const struct {
+		enum injection injection;
+		const char *why, *want;
+	} rows[] = {
+		{ INJECTION_NOT_TESTED, "there is no STARTTLS", NULL },
+		{ INJECTION_SAFE, "dropped", NULL },
+		{ INJECTION_VULNERABLE, "answered",
+		    "mx1.example [192.0.2.11]: obeys, inside TLS, commands sent in clear before it "
+		    "(CVE-2011-0411): answered" },
+		{ INJECTION_INCONCLUSIVE, NULL,
+		    "mx1.example [192.0.2.11]: whether it obeys commands sent in clear before TLS "
+		    "could not be shown" },
+	};
+	struct build b;
+
+	build(&b, "1p");
+	struct host_facts *host = &b.target.exchanges[0].hosts[0];
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		TEST_ROW("%s", injection_str(rows[i].injection));
+		host->injection = rows[i].injection;
+		host->injection_reason =
+		    rows[i].why == NULL ? NULL : arena_strdup(&b.arena, rows[i].why);
+		verdict_summarize(&b.target, &b.arena, 0);
+		CHECK_INT(b.target.summary.verdict, VERDICT_PKIX);
+		CHECK_INT(b.target.summary.reasons.n, rows[i].want != NULL);
+		if (rows[i].want != NULL)
+			CHECK_STR(b.target.summary.reasons.v[0], rows[i].want);
+	}
+	host->injection = INJECTION_SAFE;
+	host->keyword_masked = true;
+	b.target.exchanges[0].addresses_left_out = 1;
+	verdict_summarize(&b.target, &b.arena, 0);
+	CHECK_INT(b.target.summary.verdict, VERDICT_PKIX);
+	CHECK_STR(b.target.summary.reasons.v[0],
+	    "mx1.example [192.0.2.11]: an EHLO keyword made of X: something on the way changes the "
+	    "dialogue");
+	CHECK_STR(b.target.summary.reasons.v[1], "1 more address of mx1.example was not probed");
+	arena_free(&b.arena);
+}
+
 TEST(verdict_measured_is_what_has_a_rung)
 {
 	static const char measured[] = "penxudai-sh5fcj", unknown[] = "4to?gr";
