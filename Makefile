@@ -166,6 +166,9 @@ ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 MAN_PAGES := $(sort $(wildcard man/*.[1-8]))
 
+# The names of sendmail, as links, with WITH_SENDMAIL=1: where programs look for them.
+SENDMAIL_LINKS ?= /usr/sbin/sendmail /usr/lib/sendmail /usr/bin/mailq /usr/bin/newaliases /usr/bin/runq
+
 .PHONY: install
 install: $(B)/mxtls
 	install -d $(DESTDIR)$(PREFIX)/bin
@@ -175,6 +178,15 @@ install: $(B)/mxtls
 	install -D -m 644 completions/mxtls.bash $(DESTDIR)$(BASHDIR)/mxtls
 	install -D -m 644 completions/_mxtls $(DESTDIR)$(ZSHDIR)/_mxtls
 	install -D -m 644 completions/mxtls.fish $(DESTDIR)$(FISHDIR)/mxtls.fish
+ifneq ($(WITH_SENDMAIL),)
+	@for link in $(SENDMAIL_LINKS); do \
+		to=$(DESTDIR)$$link; \
+		if { [ -e "$$to" ] || [ -L "$$to" ]; } && [ "$$(readlink "$$to")" != $(PREFIX)/bin/mxtls ]; then \
+			echo "$$to is there and not ours: remove the other mail system first" >&2; exit 1; \
+		fi; done
+	for link in $(SENDMAIL_LINKS); do \
+		install -d "$(DESTDIR)$${link%/*}" && ln -sf $(PREFIX)/bin/mxtls "$(DESTDIR)$$link" || exit; done
+endif
 
 # Takes away what install put there, nothing else.
 .PHONY: uninstall
@@ -182,6 +194,8 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/mxtls $(DESTDIR)$(BASHDIR)/mxtls $(DESTDIR)$(ZSHDIR)/_mxtls \
 		$(DESTDIR)$(FISHDIR)/mxtls.fish
 	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
+	for link in $(SENDMAIL_LINKS); do \
+		if [ "$$(readlink "$(DESTDIR)$$link")" = $(PREFIX)/bin/mxtls ]; then rm -f "$(DESTDIR)$$link"; fi; done
 
 # Unpacked packages (build/debs) stay: they need the network.
 # The three jobs on loopback, for people to look at.

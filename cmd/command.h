@@ -25,6 +25,7 @@ struct command {
 	/* Other words that may be the first operand (completion), ended by NULL; or NULL. */
 	const char *const *operand_words;
 	bool hidden; /* not in the list of commands */
+	bool config; /* opts has a row "config": settings come from mxtls.conf, too */
 	/* The exit status tells what was done to the world: output that cannot be written is only complained of. */
 	bool status_stands;
 
@@ -60,6 +61,20 @@ int command_usage_error(const struct command *command, const char *fmt, ...)
 struct dns_resolver;
 int command_resolver(const struct strs *servers, bool trust_ad, struct arena *arena,
     struct dns_resolver **resolver_r, struct fail *why);
+
+/*
+ * Defaults of the table, then what mxtls.conf says: the file at path, or where it belongs (NULL, and
+ * there it may be missing). given: options as the command line alone sets them, or NULL. Fails with
+ * CONFIG, NO_INPUT.
+ */
+int command_config(const struct command *command, const char *path, const void *given,
+    struct arena *arena, void *options, struct fail *why);
+
+/* Run a command as main does, with argv[0] its name. Returns the exit status. */
+int command_run(const struct command *command, int argc, char **argv);
+
+/* "mxtls X.Y.Z" and the TLS library, on stdout. */
+int command_version(void);
 
 /* --help of one command, and of mxtls itself. */
 void command_help(const struct command *command, FILE *out);

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "command.h"
 #include "io/signals.h"
+#include "send.h"
 #include "tls/tls.h"
 
 const struct command *const commands[] = { &cmd_probe, &cmd_send, &cmd_listen, &cmd_completion,
@@ -49,8 +50,8 @@ unknown_command(const char *name)
 	return usage_error(text);
 }
 
-static int
-version(void)
+int
+command_version(void)
 {
 	printf("mxtls %s\n%s\n", MXTLS_VERSION, tls_library_version());
 	return EX_OK;
@@ -74,8 +75,32 @@ help(int argc, char **argv)
 
 static bool status_stands; /* of the command that ran */
 
+/*
+ * Defaults, then mxtls.conf, then the command line: it is parsed twice, since --config stands in it,
+ * and lists that it gives replace those of the file.
+ */
 static int
-run(const struct command *command, int argc, char **argv)
+parse_options(const struct command *command, int argc, char **argv, struct arena *arena,
+    void *options, struct strs *operands, struct fail *why)
+{
+	int rc;
+
+	opt_init(command->opts, options, command->options_size, arena);
+	rc = opt_parse(command->opts, command->order, argc, argv, arena, options, operands, why);
+	if (rc != 0 || !command->config)
+		return rc;
+
+	const struct opt *row = opt_find(command->opts, "config");
+	const char *path = *(const char *const *)(const void *)((char *)options + row->offset);
+	void *given = arena_alloc(arena, command->options_size);
+	memcpy(given, options, command->options_size);
+	if (command_config(command, path, given, arena, options, why) != 0)
+		return -1;
+	return opt_parse(command->opts, command->order, argc, argv, arena, options, operands, why);
+}
+
+int
+command_run(const struct command *command, int argc, char **argv)
 {
 	struct arena arena;
 	struct strs operands;
@@ -84,9 +109,7 @@ run(const struct command *command, int argc, char **argv)
 
 	arena_init(&arena);
 	void *options = arena_alloc(&arena, command->options_size);
-	opt_init(command->opts, options, command->options_size, &arena);
-	switch (opt_parse(
-	    command->opts, command->order, argc, argv, &arena, options, &operands, &why)) {
+	switch (parse_options(command, argc, argv, &arena, options, &operands, &why)) {
 	case 0:
 		status_stands = command->status_stands;
 		status = command->run(options, &operands);
@@ -106,6 +129,12 @@ run(const struct command *command, int argc, char **argv)
 static int
 dispatch(int argc, char **argv)
 {
+	const char *name;
+
+	if (argc > 0 && sendmail_name(argv[0], &name)) {
+		status_stands = true;
+		return sendmail_main(name, argc, argv);
+	}
 	if (argc < 2) {
 		command_overview(stderr);
 		return EX_USAGE;
@@ -115,11 +144,11 @@ dispatch(int argc, char **argv)
 	if (strcmp(argv[1], "help") == 0)
 		return help(argc - 2, argv + 2);
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
-		return version();
+		return command_version();
 	const struct command *command = command_find(argv[1]);
 	if (command == NULL)
 		return unknown_command(argv[1]);
-	return run(command, argc - 1, argv + 1);
+	return command_run(command, argc - 1, argv + 1);
 }
 
 /* Whether whoever read our output went away (head(1)): that is no error of ours. */

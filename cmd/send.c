@@ -14,15 +14,11 @@
 #include "io/signals.h"
 #include "net/helo.h"
 #include "policy/mx.h"
+#include "send.h"
 #include "tls/verify.h"
 
-struct send_options {
-	const char *sender, *full_name; /* NULL: not given; sender "" or "<>" is the null sender */
-	const char *policy, *via, *helo, *ca_file, *ca_dir;
-	struct strs resolvers; /* ADDR[:PORT] each */
-	int64_t port, timeout_ms, deadline_ms, max_size;
-	bool from_headers, ignore_dots, trust_ad, json, quiet, verbose;
-};
+static const struct opt_word log_formats[] = { { "text", LOG_FORMAT_TEXT },
+	{ "json", LOG_FORMAT_JSON }, { NULL, 0 } };
 
 #define ROW(kind, member, ...) OPT_ROW(kind, struct send_options, member, __VA_ARGS__)
 static const struct opt send_opts[] = {
@@ -35,6 +31,13 @@ static const struct opt send_opts[] = {
 	    .empty_ok = true),
 	ROW(STR, full_name, "full-name", 'F', "NAME",
 	    "name in the From field, where the message has none"),
+	ROW(STR, maildomain, "maildomain", 0, "DOMAIN",
+	    "domain of addresses without one (default: /etc/mailname, or this host's name)"),
+	ROW(STR, masquerade, "masquerade", 0, "ADDRESS",
+	    "replaces senders at this host, in the envelope and in From; @DOMAIN or a whole "
+	    "address"),
+	ROW(FLAG, masquerade_always, "masquerade-always", 0, NULL,
+	    "replace every sender, whatever -f and From say"),
 	ROW(SIZE, max_size, "max-size", 0, "SIZE", "refuse messages that are bigger", .min = 1,
 	    .max = LIMIT_SUBMIT_BYTES, .initial = "100M"),
 
@@ -58,7 +61,13 @@ static const struct opt send_opts[] = {
 	ROW(FLAG, trust_ad, "trust-ad", 0, NULL,
 	    "believe the resolver that it validated DNSSEC, although it is not on this host"),
 
-	OPT_GROUP("Output"),
+	OPT_GROUP("Configuration and output"),
+	ROW(STR, config, "config", 0, "FILE", "settings (default: mxtls.conf of the configuration)",
+	    .not_in_file = true),
+	ROW(STR, log, "log", 0, "FILE", "append to this log; syslog is the system's, none is none",
+	    .initial = "none"),
+	ROW(WORD, log_format, "log-format", 0, "FORMAT", "of the line for each recipient",
+	    .words = log_formats, .initial = "text"),
 	ROW(FLAG, json, "json", 0, NULL, "one JSON object a recipient on standard output"),
 	ROW(FLAG, quiet, "quiet", 0, NULL, "say nothing of recipients that got the message"),
 	ROW(FLAG, verbose, "verbose", 'v', NULL, "show the SMTP dialogue on standard error"),
@@ -80,6 +89,7 @@ static const char *const examples[] = {
 
 /* Everything that one run needs and must give back. */
 struct job {
+	const struct command *self;
 	const struct send_options *options;
 	struct arena arena;
 	struct message message;
@@ -165,7 +175,8 @@ read_message(struct job *job, const struct strs *operands)
 		.sender = options->sender,
 		.full_name = options->full_name != NULL ? options->full_name
 							: identity_full_name(&job->arena),
-		.maildomain = identity_maildomain(&job->arena),
+		.maildomain = options->maildomain != NULL ? options->maildomain
+							  : identity_maildomain(&job->arena),
 		.operands = operands->v,
 		.operand_n = operands->n,
 		.max_bytes = options->max_size };
@@ -209,33 +220,34 @@ report(const struct job *job)
 		}
 		deliver_result_text(r, &line);
 		if (r->status != DELIVER_DONE)
-			fprintf(stderr, "mxtls send: %s\n", buf_str(&line));
+			fprintf(stderr, "mxtls %s: %s\n", job->self->name, buf_str(&line));
 		else if (!job->options->quiet)
 			printf("%s\n", buf_str(&line));
 	}
 	buf_free(&line);
 }
 
-static int
-send_run(const void *arg, const struct strs *operands)
+int
+send_message(
+    const struct command *self, const struct send_options *options, const struct strs *operands)
 {
-	struct job *job = mem_alloc(sizeof(*job));
+	struct job *job;
 	int status;
 
-	job->options = arg;
-	if (operands->n == 0 && !job->options->from_headers) {
-		free(job);
-		return command_usage_error(&cmd_send, "no recipient: expected addresses, or -t");
-	}
+	if (operands->n == 0 && !options->from_headers)
+		return command_usage_error(self, "no recipient: expected addresses, or -t");
+	job = mem_alloc(sizeof(*job));
+	job->self = self;
+	job->options = options;
 	arena_init(&job->arena);
 	tls_init();
 	/* the policy and the route are looked at before the message is read: their errors cost nothing */
 	if (load_policy(job) != 0 || set_up_route(job) != 0 || read_message(job, operands) != 0) {
-		status = command_fail(&cmd_send, &job->why);
+		status = command_fail(self, &job->why);
 	} else {
 		job->results =
 		    arena_alloc(&job->arena, job->message.recipient_n * sizeof(*job->results));
-		job->deadline = clock_deadline(job->options->deadline_ms);
+		job->deadline = clock_deadline(options->deadline_ms);
 		sched_run(deliver_main, job);
 		report(job);
 		status = deliver_exit(job->results, job->message.recipient_n);
@@ -249,6 +261,19 @@ send_run(const void *arg, const struct strs *operands)
 	return status;
 }
 
+static int
+send_run(const void *arg, const struct strs *operands)
+{
+	const struct send_options *options = arg;
+
+	if (log_open(options->log, "mxtls") != 0) {
+		struct fail why;
+		fail_errno(&why, FAIL_CONFIG, "log %s", options->log);
+		return command_fail(&cmd_send, &why);
+	}
+	return send_message(&cmd_send, options, operands);
+}
+
 const struct command cmd_send = {
 	.name = "send",
 	.summary = "deliver a message by a TLS policy for each destination",
@@ -260,6 +285,7 @@ const struct command cmd_send = {
 	.opts = send_opts,
 	.options_size = sizeof(struct send_options),
 	.status_stands = true,
+	.config = true,
 	.order = OPT_FIRST, /* other programs put strangers' addresses behind the options */
 	.examples = examples,
 	.run = send_run,

@@ -24,3 +24,20 @@ load lib/rig
     has_not " CC "
     has_not " LD "
 }
+
+@test "WITH_SENDMAIL=1 makes the links, refuses to overwrite a foreign sendmail, uninstall takes its own (DECISIONS E38)" {
+    local to=$BATS_TEST_TMPDIR/to link
+    run -0 make -C "$ROOT" install B="$(dirname "$MXTLS")" DESTDIR="$to" PREFIX=/opt WITH_SENDMAIL=1
+    for link in /usr/sbin/sendmail /usr/lib/sendmail /usr/bin/mailq /usr/bin/newaliases /usr/bin/runq; do
+        same "$(readlink "$to$link")" /opt/bin/mxtls
+    done
+    # again, over its own
+    run -0 make -C "$ROOT" install B="$(dirname "$MXTLS")" DESTDIR="$to" PREFIX=/opt WITH_SENDMAIL=1
+    rm "$to/usr/bin/mailq"
+    echo other > "$to/usr/bin/mailq"
+    run -2 make -C "$ROOT" install B="$(dirname "$MXTLS")" DESTDIR="$to" PREFIX=/opt WITH_SENDMAIL=1
+    has "/usr/bin/mailq is there and not ours"
+    run -0 make -C "$ROOT" uninstall DESTDIR="$to" PREFIX=/opt
+    same "$(cd "$to" && find . ! -type d)" ./usr/bin/mailq
+    same "$(cat "$to/usr/bin/mailq")" other
+}

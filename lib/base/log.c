@@ -1,22 +1,80 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <syslog.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/text.h"
 
 static enum log_level max_level = LOG_LEVEL_WARN;
+static const char *log_tag = "mxtls";
+static int log_fd = -1;
+static bool log_to_syslog;
 
 void
 log_level_set(enum log_level level)
 {
 	max_level = level;
+}
+
+int
+log_open(const char *where, const char *tag)
+{
+	log_tag = tag;
+	if (log_fd >= 0)
+		close(log_fd);
+	log_fd = -1;
+	log_to_syslog = strcmp(where, "syslog") == 0;
+	if (log_to_syslog) {
+		openlog(tag, LOG_PID, LOG_MAIL);
+		return 0;
+	}
+	if (strcmp(where, "none") == 0)
+		return 0;
+	log_fd = open(where, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+	return log_fd < 0 ? -1 : 0;
+}
+
+/* text is sanitised. */
+static void
+write_log(enum log_level level, const char *text, bool plain)
+{
+	static const int priorities[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+	static const char *const words[] = { "error: ", "warning: ", "", "debug: " };
+	char head[128], time[32];
+	size_t n = 0;
+
+	if (log_to_syslog)
+		syslog(priorities[level], "%s%s", plain ? "" : words[level], text);
+	if (log_fd < 0)
+		return;
+	if (!plain) {
+		text_date_rfc3339(clock_wall(), time);
+		n = (size_t)snprintf(head, sizeof(head), "%s %.40s[%ld]: %s", time, log_tag,
+		    (long)getpid(), words[level]);
+	}
+	struct iovec parts[3] = { { head, n }, { (void *)(uintptr_t)text, strlen(text) },
+		{ (void *)(uintptr_t) "\n", 1 } };
+	if (writev(log_fd, parts, 3) < 0) {
+		/* a full disk is no reason not to deliver */
+	}
+}
+
+void
+log_event(const char *line, bool plain)
+{
+	int saved = errno;
+
+	write_log(LOG_LEVEL_INFO, line, plain);
+	errno = saved;
 }
 
 __attribute__((format(printf, 2, 0))) static void
@@ -26,10 +84,16 @@ log_line(enum log_level level, const char *fmt, va_list ap)
 	char text[LIMIT_LOG_LINE_BYTES], line[LIMIT_LOG_LINE_BYTES + 64];
 	int saved = errno;
 
-	if (level > max_level)
+	if (level > max_level && (level > LOG_LEVEL_INFO || (log_fd < 0 && !log_to_syslog)))
 		return;
 	vsnprintf(text, sizeof(text), fmt, ap);
 	text_sanitize(text);
+	if (level <= LOG_LEVEL_INFO)
+		write_log(level, text, false);
+	if (level > max_level) {
+		errno = saved;
+		return;
+	}
 	int n = snprintf(line, sizeof(line), "mxtls: %s%s\n", words[level], text);
 	/* one write: lines of several processes do not mix */
 	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0) {

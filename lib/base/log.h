@@ -1,6 +1,8 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <stdbool.h>
+
 /*
  * Talk for people and logs: stderr, one line an event, "mxtls: level: text". stdout is for
  * results only and never written here. Text is sanitised; a line is cut at
@@ -10,6 +12,16 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 
 /* Lines above this level are dropped. Default: WARN. */
 void log_level_set(enum log_level level);
+
+/*
+ * A log besides: "syslog" (facility mail), a file that lines are appended to, each by one write, or
+ * "none". It gets the lines above up to INFO whatever the level for stderr is, and the events.
+ * tag: the program's name in it; kept. Returns 0, or -1 with errno set when the file cannot be opened.
+ */
+int log_open(const char *where, const char *tag);
+
+/* A line for that log only: what happened to a message. plain: without time and tag (NDJSON). */
+void log_event(const char *line, bool plain);
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -57,7 +57,8 @@ struct opt {
 	int value;
 	const char *initial; /* default, as it would be typed; NULL: zero */
 	bool negatable;
-	bool empty_ok; /* STR and STRS: "" is a value */
+	bool empty_ok;    /* STR and STRS: "" is a value */
+	bool not_in_file; /* means nothing in a configuration file (base/conf.h) */
 };
 
 /*

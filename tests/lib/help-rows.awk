@@ -13,6 +13,8 @@ function emit() {
     }
     row = text = ""
 }
+mdoc && /^\.Sh / { emit(); other = /CALLED AS/ } # the letters of sendmail have no rows
+mdoc && other { next }
 mdoc && /^\.It Fl / {
     emit()
     row = substr($0, 5)

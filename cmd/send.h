@@ -1,0 +1,42 @@
+#ifndef SEND_H
+#define SEND_H
+
+#include "app/queue_envelope.h"
+#include "app/sendmail_args.h"
+#include "base/arena.h"
+#include "command.h"
+
+/* What `mxtls send`, sendmail and mxtls.conf can say about one message and its way. */
+struct send_options {
+	const char *sender, *full_name; /* NULL: not given; sender "" or "<>" is the null sender */
+	const char *maildomain, *masquerade;
+	const char *policy, *via, *helo, *ca_file, *ca_dir;
+	const char *config, *log;
+	struct strs resolvers; /* ADDR[:PORT] each */
+	int64_t port, timeout_ms, deadline_ms, max_size;
+	int log_format; /* enum log_format */
+	bool from_headers, ignore_dots, trust_ad, json, quiet, verbose, masquerade_always;
+
+	/* of sendmail's letters */
+	bool sendmail; /* called by one of its names */
+	enum sendmail_when when;
+	enum sendmail_errors errors;
+	bool errors_given;
+	unsigned notify; /* QUEUE_NOTIFY_ bits, 0: not given */
+	enum queue_ret ret;
+	const char *envid; /* NULL: not given */
+	bool smtputf8, requiretls;
+};
+
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+
+/* Submit the message on standard input; returns the exit status. self: whose name errors carry. */
+int send_message(
+    const struct command *self, const struct send_options *options, const struct strs *operands);
+
+/*
+ * The program by its names sendmail, mailq, newaliases and runq; returns the exit status.
+ */
+int sendmail_main(const char *name, int argc, char **argv);
+
+#endif

@@ -1,0 +1,100 @@
+# mxtls by the names of sendmail: what other programs write on its command line, and what comes out.
+# shellcheck disable=SC2154 # stderr is set by run --separate-stderr
+load lib/rig
+load lib/send
+
+setup_file() {
+    certs_make
+    message_make
+    {
+        postfix_zone
+        cat << 'ZONE'
+h45.box.test.   A 192.0.2.45
+example.test.   MX 10 h45.box.test.
+client.box.test. A 192.0.2.1
+ZONE
+    } | dns_start
+    mx good 45 --spool "$BATS_FILE_TMPDIR" 'send 220 mx ESMTP' 'serve ehlo=SIZE 10000000;8BITMIME'
+    # the names, and a configuration
+    mkdir -p "$BATS_FILE_TMPDIR/bin" "$BATS_FILE_TMPDIR/config/mxtls"
+    local name
+    for name in sendmail mailq newaliases runq; do ln -s "$MXTLS" "$BATS_FILE_TMPDIR/bin/$name"; done
+    cat > "$BATS_FILE_TMPDIR/config/mxtls/mxtls.conf" << CONF
+log = $BATS_FILE_TMPDIR/log
+maildomain = example.test
+CONF
+    export XDG_CONFIG_HOME=$BATS_FILE_TMPDIR/config PATH=$BATS_FILE_TMPDIR/bin:$PATH
+    export LOG=$BATS_FILE_TMPDIR/log
+}
+
+# sent: the last message that the server took; envelope: its MAIL and RCPT.
+sent() {
+    tr -d '\r' < "$BATS_FILE_TMPDIR/S$(sessions good).1"
+}
+envelope() {
+    sed -n "s/^S$(sessions good) C: \(MAIL FROM:\|RCPT TO:\)<\([^>]*\)>.*/\2/p" "$(peer_log good)" | xargs
+}
+
+@test "sendmail: -f, recipients behind --, nothing printed on success" {
+    run -0 --separate-stderr sendmail -odi -i -f alice -- bob@example.test,carl@example.test dora < "$MESSAGE"
+    same "$output$stderr" ""
+    same "$(envelope)" "alice@example.test bob@example.test carl@example.test dora@example.test"
+}
+
+@test "long options by these names are errors that create nothing; --version and --help are not" {
+    local before
+    before=$(sessions good)
+    run -64 --separate-stderr sendmail --log "$BATS_TEST_TMPDIR/log" -t < "$MESSAGE"
+    [[ $stderr == "sendmail: --log"* ]] || assert_fail "its name" "$stderr"
+    [ ! -e "$BATS_TEST_TMPDIR/log" ]
+    run -64 sendmail --config=/dev/null -t < "$MESSAGE"
+    same "$(sessions good)" "$before"
+    run -0 sendmail --version
+    has "mxtls "
+    run -0 mailq --help
+    has "Usage: mailq"
+}
+
+@test "options without meaning are taken and written to the log" {
+    run -0 sendmail -odi -X "$BATS_TEST_TMPDIR/x" -C/nonexistent -oQ/x -z -i bob@example.test < "$MESSAGE"
+    same "$output" ""
+    [ ! -e "$BATS_TEST_TMPDIR/x" ]
+    file_has "$LOG" "option -X$BATS_TEST_TMPDIR/x ignored"
+    file_has "$LOG" "option -z ignored"
+    file_has "$LOG" " sendmail["
+}
+
+@test "no daemon by this name: -bd is refused with a word about what does it" {
+    run -69 --separate-stderr sendmail -bd -q1h < "$MESSAGE"
+    [[ $stderr == *"mxtls listen"* ]] || assert_fail "what to use" "$stderr"
+}
+
+@test "mailq, -bp, runq, -q, newaliases, -bi: never taken for a message" {
+    local words before
+    before=$(sessions good)
+    while read -r words; do
+        # shellcheck disable=SC2086 # words
+        run -0 $words < "$MESSAGE"
+    done << 'ROWS'
+mailq
+sendmail -bp
+runq
+sendmail -q
+sendmail -q30m
+newaliases
+sendmail -bi
+ROWS
+    same "$(sessions good)" "$before"
+}
+
+@test "an error in mxtls.conf: file and line, status 78, nothing is sent" {
+    local before
+    before=$(sessions good)
+    mkdir -p "$BATS_TEST_TMPDIR/mxtls"
+    printf 'maildomain = a.test\nvai = x\n' > "$BATS_TEST_TMPDIR/mxtls/mxtls.conf"
+    XDG_CONFIG_HOME=$BATS_TEST_TMPDIR run -78 --separate-stderr sendmail -t < "$MESSAGE"
+    same "$stderr" "sendmail: $BATS_TEST_TMPDIR/mxtls/mxtls.conf:2: unknown setting \"vai\", did you mean \"via\"?"
+    run -78 --separate-stderr "$MXTLS" send --config "$BATS_TEST_TMPDIR/mxtls/mxtls.conf" bob@example.test < "$MESSAGE"
+    run -78 --separate-stderr "$MXTLS" send --config "$BATS_TEST_TMPDIR/none" bob@example.test < "$MESSAGE"
+    same "$(sessions good)" "$before"
+}
