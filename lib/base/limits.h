@@ -59,6 +59,20 @@
 #define LIMIT_MX_HOSTS 50      /* MX hosts looked at for one domain */
 #define LIMIT_MX_ADDRESSES 20  /* addresses looked at for one MX host */
 
+/* HTTPS and MTA-STS. */
+#define LIMIT_HTTP_HEADER_BYTES 65536 /* of a reply */
+#define LIMIT_HTTP_CONNECTIONS 64     /* kept for reuse; a request beyond them makes its own */
+#define LIMIT_STS_POLICY_BYTES 65536  /* RFC 8461 s3.3 */
+#define LIMIT_STS_MAX_AGE_S 31557600  /* RFC 8461 s3.2: a year */
+#define LIMIT_STS_RECORD_BYTES 1024   /* a real one has about 30 */
+#define LIMIT_STS_FINDINGS 20
+#define LIMIT_STS_FETCHES_PER_HOST 8 /* at once from one policy host, under whatever names */
+#define LIMIT_STS_KEPT 1000          /* policies kept in memory by one process */
+#define LIMIT_TLSRPT_RECORD_BYTES 4096
+#define LIMIT_TLSRPT_URIS 20
+#define LIMIT_CAA_RECORDS 50
+#define LIMIT_CAA_VALUE_BYTES 1024
+
 /* Messages read from stdin. */
 #define LIMIT_HEADER_BYTES (1024 * 1024)        /* whole header section of a submitted message */
 #define LIMIT_SUBMIT_BYTES (100L * 1000 * 1000) /* a whole submitted message */

@@ -35,17 +35,23 @@ enum dns_type {
 	DNS_MX = 15,
 	DNS_TXT = 16,
 	DNS_AAAA = 28,
-	DNS_TLSA = 52
+	DNS_TLSA = 52,
+	DNS_CAA = 257
 };
 
 struct dns_record {
 	uint32_t ttl;
 	uint16_t preference; /* MX */
-	/* MX exchange, NS, PTR, CNAME target: lower case, no trailing dot; "" is the root (null MX) */
+	/*
+	 * MX exchange, NS, PTR, CNAME target: lower case, no trailing dot; "" is the root (null MX). CAA: the
+	 * tag, lower case
+	 */
 	const char *name;
 	unsigned char address[16];         /* A: 4 bytes, AAAA: 16 */
 	uint8_t usage, selector, matching; /* TLSA */
-	const unsigned char *data; /* TXT: strings joined; TLSA: association data (may be empty) */
+	uint8_t flags;                     /* CAA */
+	/* TXT: strings joined; TLSA: association data, CAA: value (both may be empty) */
+	const unsigned char *data;
 	size_t data_len;
 };
 

@@ -78,6 +78,27 @@ read_txt(struct parse *p, const unsigned char *data, size_t n, struct dns_record
 	return n > 0;
 }
 
+/* RFC 8659 s4.1: flags, a counted tag of letters and digits, and the value. */
+static bool
+read_caa(struct parse *p, const unsigned char *data, size_t n, struct dns_record *r)
+{
+	if (n < 3 || data[1] == 0 || data[1] > n - 2)
+		return false;
+	for (size_t i = 0; i < data[1]; i++) {
+		char c = text_lower((char)data[2 + i]);
+		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9'))
+			return false;
+	}
+	char *tag = arena_strndup(&p->arena, (const char *)data + 2, data[1]);
+	text_lower_str(tag);
+	r->flags = data[0];
+	r->name = tag;
+	r->data_len = n - 2 - data[1];
+	r->data = (unsigned char *)arena_strndup(
+	    &p->arena, (const char *)data + 2 + data[1], r->data_len);
+	return true;
+}
+
 /* The data of a record of the type asked for; false when it does not have the type's form. */
 static bool
 read_data(struct parse *p, const unsigned char *data, size_t n, struct dns_record *r)
@@ -111,6 +132,8 @@ read_data(struct parse *p, const unsigned char *data, size_t n, struct dns_recor
 		r->data = (unsigned char *)arena_strndup(&p->arena, (const char *)data + 3, n - 3);
 		r->data_len = n - 3;
 		return true;
+	case DNS_CAA:
+		return read_caa(p, data, n, r);
 	}
 	return false;
 }

@@ -5,6 +5,7 @@
 #include "policy/dane.h"
 #include "policy/decide.h"
 #include "policy/findings.h"
+#include "policy/mtasts.h"
 
 /* While one target is summarised. */
 struct summing {
@@ -18,6 +19,12 @@ struct summing {
 	size_t unresolved, failed;    /* MX hosts without address, and whose lookup failed */
 	/* measured addresses where a sender that enforces DANE delivers, and where it does not */
 	size_t enforced_good, enforced_bad;
+	/*
+	 * MTA-STS in mode enforce or testing: addresses where a sender that enforces it delivers, does not
+	 * (or hosts, when that is certain of the host), and where that could not be measured
+	 */
+	bool sts;
+	size_t sts_good, sts_bad, sts_open;
 };
 
 /* Rungs stand in their enum from best to worst. */
@@ -158,6 +165,23 @@ dane_proves(const struct exchange_facts *mx, const struct tls_facts *tls)
 	return tls->dane == DANE_VALID && mx->tlsa.status == TLSA_USABLE;
 }
 
+/* RFC 8461 s4.2: by a subject alternative name, never by the common name alone. */
+static bool
+named_by_san(const struct summing *s, const struct tls_facts *tls)
+{
+	const struct cert_facts *leaf = leaf_of(s->facts, tls);
+
+	return leaf == NULL || leaf->names.n > 0;
+}
+
+/* Whether a handshake is good enough for a sender that enforces MTA-STS (RFC 8461 s4.1, s4.2). */
+static bool
+sts_proves(const struct summing *s, const struct tls_facts *tls)
+{
+	return decide_certificate(&tls->verify, RULE_MATCH_HOSTNAME) == FAIL_NONE &&
+	       named_by_san(s, tls);
+}
+
 /* The rung of one complete handshake; says why when it is not pkix. */
 static enum verdict
 handshake_rung(struct summing *s, const struct exchange_facts *mx, const struct host_facts *host,
@@ -176,6 +200,9 @@ handshake_rung(struct summing *s, const struct exchange_facts *mx, const struct 
 		certificate_reason(s, mx, host, tls, "matches no TLSA record", NULL);
 	switch (decide_certificate(verify, RULE_MATCH_HOSTNAME)) {
 	case FAIL_NONE:
+		if (mx->sts_match == TRI_YES && mtasts_is_enforced(&s->facts->sts) &&
+		    sts_proves(s, tls))
+			return VERDICT_MTA_STS;
 		return VERDICT_PKIX;
 	case FAIL_CERT_EXPIRED:
 		phrase = "is not valid at this time";
@@ -275,6 +302,30 @@ count_enforced(struct summing *s, const struct exchange_facts *mx, const struct 
 	s->enforced_bad += bad;
 }
 
+/* What a sender that enforces MTA-STS does with an address of a host that the policy names. */
+static void
+count_sts(struct summing *s, const struct exchange_facts *mx, const struct host_facts *host,
+    enum verdict rung)
+{
+	bool good = false, bad = rung == VERDICT_PLAINTEXT;
+
+	if (!s->sts || mx->sts_match != TRI_YES)
+		return;
+	if (rung == VERDICT_UNKNOWN) {
+		s->sts_open++;
+		return;
+	}
+	for (size_t i = 0; i < host->tls_n; i++) {
+		if (host->tls[i].complete != TRI_YES)
+			continue;
+		bool proved = sts_proves(s, &host->tls[i]);
+		good |= proved;
+		bad |= !proved;
+	}
+	s->sts_good += good;
+	s->sts_bad += bad;
+}
+
 /*
  * In the words of RFC 8460 s4.3. Where DANE applies, it decides about the certificate: PKIX neither
  * excuses a mismatch nor spoils a match (RFC 7672 s3.1).
@@ -326,6 +377,23 @@ sum_host(struct summing *s, const struct exchange_facts *mx, struct host_facts *
 	}
 	count_rung(s, mx, rung);
 	count_enforced(s, mx, host, rung);
+	count_sts(s, mx, host, rung);
+}
+
+/* What the MTA-STS policy says about the whole host. */
+static void
+sum_sts(struct summing *s, const struct exchange_facts *mx, const char *name)
+{
+	if (!s->sts || mx->sts_match != TRI_NO)
+		return;
+	s->sts_bad++;
+	reason(s, arena_printf(s->arena,
+		      mtasts_is_enforced(&s->facts->sts)
+			  ? "%s: the MTA-STS policy does not name this host: senders that use "
+			    "MTA-STS avoid it"
+			  : "%s: the MTA-STS policy does not name this host; in mode enforce "
+			    "senders would avoid it",
+		      name));
 }
 
 /* What the TLSA lookup says about the whole host. */
@@ -367,6 +435,7 @@ sum_exchange(struct summing *s, struct exchange_facts *mx)
 	if (mx->finding != NULL)
 		reason(s, arena_printf(s->arena, "%s: %s", name, mx->finding));
 	sum_tlsa(s, mx, name);
+	sum_sts(s, mx, name);
 	for (size_t i = 0; i < mx->hosts_n; i++)
 		sum_host(s, mx, &mx->hosts[i]);
 	if (mx->hosts_n > 0)
@@ -450,9 +519,48 @@ how_many(int64_t n, int64_t of)
 static enum verdict
 decided_by_enforcing(const struct summing *s)
 {
-	if (s->enforced_bad == 0)
-		return VERDICT_UNKNOWN;
-	return s->enforced_good == 0 ? VERDICT_BROKEN : VERDICT_BROKEN_SOME;
+	enum verdict dane = VERDICT_UNKNOWN, sts = VERDICT_UNKNOWN;
+
+	if (s->enforced_bad > 0)
+		dane = s->enforced_good == 0 ? VERDICT_BROKEN : VERDICT_BROKEN_SOME;
+	if (s->sts_bad > 0 && mtasts_is_enforced(&s->facts->sts))
+		sts = s->sts_good + s->sts_open == 0 ? VERDICT_BROKEN : VERDICT_BROKEN_SOME;
+	return lower(dane, sts);
+}
+
+/* DECISIONS 15: in mode testing it is a note. */
+static void
+note_sts(struct summing *s)
+{
+	const struct sts_facts *sts = &s->facts->sts;
+
+	switch (sts->status) {
+	case STS_NOT_CHECKED:
+	case STS_NONE:
+		return;
+	case STS_VALID:
+		break;
+	case STS_RECORD_INVALID:
+	case STS_FETCH_ERROR:
+	case STS_WEBPKI_INVALID:
+	case STS_POLICY_INVALID:
+	case STS_DNS_ERROR:
+		reason(s, arena_printf(s->arena, "MTA-STS: %s: %s", sts_status_str(sts->status),
+			      sts->reason == NULL ? "no reason known" : sts->reason));
+		return;
+	}
+	if (sts->mode == STS_MODE_NONE)
+		reason(s, "MTA-STS: the mode is none: senders ask for nothing");
+	if (sts->mode != STS_MODE_TESTING)
+		return;
+	if (s->sts_bad == 0)
+		reason(s, "MTA-STS: the mode is testing: senders deliver whatever they find");
+	else
+		reason(s, s->sts_good + s->sts_open == 0
+			      ? "MTA-STS: the mode is testing; with enforce, senders would "
+				"deliver nowhere"
+			      : "MTA-STS: the mode is testing; with enforce, senders would avoid "
+				"some MX hosts");
 }
 
 static enum verdict
@@ -482,12 +590,15 @@ verdict_summarize(struct target_facts *facts, struct arena *arena, int64_t now)
 	facts_init_summary_facts(s.summary);
 	if (decided_by_dns(&s))
 		return;
+	s.sts = facts->sts.status == STS_VALID &&
+		(facts->sts.mode == STS_MODE_ENFORCE || facts->sts.mode == STS_MODE_TESTING);
 	count_days(&s);
 	for (size_t i = 0; i < facts->exchanges_n; i++)
 		sum_exchange(&s, &facts->exchanges[i]);
 	findings_add(facts, arena);
 	s.summary->starttls = how_many(s.completed, s.summary->measured);
 	s.summary->mixed = lower(s.primary, s.backup) != s.best;
+	note_sts(&s);
 	s.summary->verdict = lower(decided_by_hosts(&s), decided_by_enforcing(&s));
 }
 

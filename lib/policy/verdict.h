@@ -23,7 +23,7 @@
  *              STARTTLS refused with 5xx; or 220 and then no handshake (other than by a timeout of ours)
  *   encrypted  a complete handshake
  *   pkix       whose certificate is trusted and names the MX host, for every key type
- *   mta-sts-enforce: needs facts that are not gathered yet
+ *   mta-sts-enforce  the same, behind a valid MTA-STS policy of mode enforce that names the host
  *   dane       whose certificate matches a TLSA record behind secure MX records, for every key type
  *   none       anything else: not measured
  * The verdict is the lowest rung over all measured addresses of the primary MX hosts;
@@ -35,6 +35,11 @@
  * host when its addresses or TLSA records are bogus. Nothing but bad ones: broken; bad and good
  * ones: broken-some, unless the rung is lower. Bogus MX records: broken. A failed TLSA lookup is a
  * reason, and counts neither way.
+ *
+ * Likewise, and apart from it, what senders that enforce MTA-STS find: an MX host that the policy
+ * does not name is bad for them, and an address of one that it names when it is on plaintext or a
+ * certificate there is not trusted, or does not name the host by a subject alternative name. In
+ * mode testing that is a reason; so is a record without a policy to be had.
  */
 void verdict_summarize(struct target_facts *facts, struct arena *arena, int64_t now);
 

@@ -48,7 +48,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	enum dns_type type = types[data[0] & 7];
+	enum dns_type type = data[0] == 0xca ? DNS_CAA : types[data[0] & 7];
 	struct dns_answer *a =
 	    dns_message_parse(data + 1, size - 1, "a.test", type, (data[0] & 8) != 0);
 	check(a);

@@ -245,6 +245,23 @@ TEST(parse_reads_tlsa_records)
 	check(a, DNS_OK, NULL);
 }
 
+TEST(parse_reads_caa_records)
+{
+	msg_start(&m, 1, REPLY);
+	msg_question(&m, "a.test", DNS_CAA);
+	msg_rr(&m, 1, "a.test", DNS_CAA, 9, "\000\005issueca.test; x=1", 19);
+	msg_rr(&m, 1, "a.test", DNS_CAA, 9, "\200\011IssueWild", 11);
+	struct dns_answer *a = parse("a.test", DNS_CAA, false);
+	CHECK_INT(a->n, 2);
+	CHECK_INT(a->records[0].flags, 0);
+	CHECK_STR(a->records[0].name, "issue");
+	CHECK_MEM(a->records[0].data, a->records[0].data_len, "ca.test; x=1", 12);
+	CHECK_INT(a->records[1].flags, 128);
+	CHECK_STR(a->records[1].name, "issuewild");
+	CHECK_INT(a->records[1].data_len, 0);
+	check(a, DNS_OK, NULL);
+}
+
 TEST(parse_refuses_data_that_does_not_have_the_form_of_its_type)
 {
 	static const struct {
@@ -272,6 +289,12 @@ TEST(parse_refuses_data_that_does_not_have_the_form_of_its_type)
 		{ DNS_TXT, "\001a\377", 3 },
 		{ DNS_TLSA, "", 0 },
 		{ DNS_TLSA, "\003\001", 2 },
+		{ DNS_CAA, "", 0 },
+		{ DNS_CAA, "\000", 1 },
+		{ DNS_CAA, "\000\000", 2 },
+		{ DNS_CAA, "\000\000x", 3 },     /* no tag */
+		{ DNS_CAA, "\000\006issue", 7 }, /* the tag runs out of the data */
+		{ DNS_CAA, "\000\001.", 3 },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {

@@ -180,7 +180,13 @@ TEST(unknown_values_are_null_and_stay_unknown)
 	    "{\"schema\":null,\"domain\":null,\"alabel\":null,\"rank\":null,\"timestamp\":null,"
 	    "\"duration\":null,\"mx_status\":\"unknown\",\"dns\":{\"resolver\":null,"
 	    "\"status\":\"not_asked\",\"dnssec\":\"not_checked\",\"ttl\":null,\"duration\":null,"
-	    "\"error\":null},\"exchanges\":[],\"exchanges_left_out\":0,\"certificates\":{},"
+	    "\"error\":null},\"exchanges\":[],\"exchanges_left_out\":0,\"mta_sts\":{"
+	    "\"record\":null,\"id\":null,\"policy_status\":\"not_checked\",\"mode\":\"unknown\","
+	    "\"max_age\":null,\"mx\":[],\"unmatched_mx\":[],\"policy_host\":null,\"ip\":null,"
+	    "\"http_status\":null,\"content_type\":null,\"duration\":null,\"cached\":false,"
+	    "\"fetched\":null,\"expires\":null,\"result_type\":null,\"reason\":null,"
+	    "\"findings\":[]},\"tlsrpt\":{\"record\":null,\"rua\":[],\"status\":\"not_checked\","
+	    "\"reason\":null},\"certificates\":{},"
 	    "\"summary\":{"
 	    "\"starttls\":\"unknown\",\"verdict\":\"unknown\",\"mixed\":false,\"reasons\":[],"
 	    "\"hosts\":0,\"measured\":0,\"unknown\":0,\"exit_status\":null,\"min_days_left\":null}"
@@ -473,7 +479,7 @@ TEST(unknown_members_are_ignored_wherever_they_stand)
 	struct fail why = { 0 };
 
 	arena_init(&arena);
-	CHECK_INT(read_text("{\"seq\":12,\"domain\":\"a.example\",\"mta_sts\":{\"mode\":[1,2]},"
+	CHECK_INT(read_text("{\"seq\":12,\"domain\":\"a.example\",\"mta_stz\":{\"mode\":[1,2]},"
 			    "\"exchanges\":[{\"tlsa\":null,\"name\":\"mx\",\"hosts\":null}],"
 			    "\"dns\":null}",
 		      &arena, &facts, &why),

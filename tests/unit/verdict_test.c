@@ -24,12 +24,14 @@
  *   b  expired, matches                               k  both kinds match, pkix
  * A host without addresses: '=' NODATA, '!' NXDOMAIN, '*' SERVFAIL, '%' bogus, '#' address literal.
  * TLSA records of the host: U usable, M the same behind unsigned MX records, N unusable, B bogus, E the
- * lookup failed, O none.
+ * lookup failed, O none. The MTA-STS policy: Y names the host, W does not; its mode is policy_mode.
  */
 struct build {
 	struct arena arena;
 	struct target_facts target;
 };
+
+static enum sts_mode policy_mode; /* of the next one that is built */
 
 static struct tls_facts *
 add_tls(struct build *b, struct host_facts *host, enum tri trusted, enum tri name)
@@ -153,7 +155,9 @@ fill_tlsa(struct exchange_facts *mx, char letter)
 			mx->tlsa.status = rows[i].status;
 			return true;
 		}
-	return false;
+	if (letter == 'Y' || letter == 'W')
+		mx->sts_match = letter == 'Y' ? TRI_YES : TRI_NO;
+	return letter == 'Y' || letter == 'W';
 }
 
 static void
@@ -164,6 +168,8 @@ build(struct build *b, const char *notation)
 	arena_init(&b->arena);
 	facts_init_target_facts(&b->target);
 	b->target.mx_status = MX_HAS_MX;
+	b->target.sts.mode = policy_mode;
+	b->target.sts.status = policy_mode == STS_MODE_UNKNOWN ? STS_NOT_CHECKED : STS_VALID;
 	for (const char *p = notation; *p != '\0'; p++) {
 		if (*p == '1' || *p == '2') {
 			mx = arena_push(
@@ -273,6 +279,122 @@ TEST(verdict_is_the_lowest_measured_rung_of_the_primaries)
 		CHECK_INT(summary->measured, rows[i].measured);
 		CHECK_INT(summary->unknown, rows[i].unknown);
 		CHECK_INT(summary->hosts, rows[i].measured + rows[i].unknown);
+		arena_free(&b.arena);
+	}
+}
+
+TEST(verdict_with_an_mta_sts_policy)
+{
+	static const struct {
+		enum sts_mode mode;
+		const char *hosts;
+		enum verdict verdict;
+		int exit;
+		const char *reason; /* one of the reasons has this in it */
+	} rows[] = {
+		/* the rung: a policy that names every host, and certificates that fit */
+		{ STS_MODE_ENFORCE, "1Yp", VERDICT_MTA_STS, 0, NULL },
+		{ STS_MODE_ENFORCE, "1Ypp 2Yp", VERDICT_MTA_STS, 0, NULL },
+		{ STS_MODE_ENFORCE, "1Yp?", VERDICT_MTA_STS, 0, NULL },
+		{ STS_MODE_ENFORCE, "1Ya", VERDICT_MTA_STS, 0, NULL },
+		{ STS_MODE_ENFORCE, "1YUk", VERDICT_DANE, 0, NULL },
+		{ STS_MODE_ENFORCE, "1YUk 1Yp", VERDICT_MTA_STS, 0, NULL },
+		{ STS_MODE_ENFORCE, "1Y?", VERDICT_UNKNOWN, 3, NULL },
+		{ STS_MODE_ENFORCE, "1Y?g 2Y4", VERDICT_UNKNOWN, 3, NULL },
+		/* DECISIONS 15: nothing that a sender could use */
+		{ STS_MODE_ENFORCE, "1Ye", VERDICT_BROKEN, 2, "is not trusted" },
+		{ STS_MODE_ENFORCE, "1Yn", VERDICT_BROKEN, 2, "names another host" },
+		{ STS_MODE_ENFORCE, "1Yx", VERDICT_BROKEN, 2, "not valid at this time" },
+		{ STS_MODE_ENFORCE, "1Y-", VERDICT_BROKEN, 2, NULL },
+		{ STS_MODE_ENFORCE, "1Wp", VERDICT_BROKEN, 2,
+		    "mx1.example: the MTA-STS policy does not name this host: senders" },
+		{ STS_MODE_ENFORCE, "1W?", VERDICT_BROKEN, 2, NULL },
+		{ STS_MODE_ENFORCE, "1Wp 2Ye", VERDICT_BROKEN, 2, NULL },
+		{ STS_MODE_ENFORCE, "1W!", VERDICT_UNDELIVERABLE, 2, NULL },
+		/* DANE is of no use to a sender that knows only MTA-STS */
+		{ STS_MODE_ENFORCE, "1YUv", VERDICT_BROKEN, 2, NULL },
+		/* and the other way round */
+		{ STS_MODE_ENFORCE, "1YUw", VERDICT_BROKEN, 2, NULL },
+		{ STS_MODE_ENFORCE, "1YUw 1Yp", VERDICT_BROKEN_SOME, 1, NULL },
+		/* some */
+		{ STS_MODE_ENFORCE, "1Yp 1Wp", VERDICT_BROKEN_SOME, 1, NULL },
+		{ STS_MODE_ENFORCE, "1Yp 2Wp", VERDICT_BROKEN_SOME, 1, NULL },
+		{ STS_MODE_ENFORCE, "1Yp 2W?", VERDICT_BROKEN_SOME, 1, NULL },
+		{ STS_MODE_ENFORCE, "1Yd", VERDICT_BROKEN_SOME, 1, NULL },
+		{ STS_MODE_ENFORCE, "1Ype", VERDICT_BROKEN_SOME, 1, NULL },
+		{ STS_MODE_ENFORCE, "1Yp 1Y-", VERDICT_PLAINTEXT, 2, NULL },
+		{ STS_MODE_ENFORCE, "1Yp 2Y-", VERDICT_BROKEN_SOME, 1, NULL },
+		/* what was not measured may be good */
+		{ STS_MODE_ENFORCE, "1Wp 2Y?", VERDICT_BROKEN_SOME, 1, NULL },
+		{ STS_MODE_ENFORCE, "1Ye?", VERDICT_BROKEN_SOME, 1, NULL },
+		/* testing: a note, and the rung as without */
+		{ STS_MODE_TESTING, "1Yp", VERDICT_PKIX, 0, "the mode is testing: senders" },
+		{ STS_MODE_TESTING, "1Ye", VERDICT_ENCRYPTED, 1, "would deliver nowhere" },
+		{ STS_MODE_TESTING, "1Wp", VERDICT_PKIX, 0, "would deliver nowhere" },
+		{ STS_MODE_TESTING, "1Wp 1Yp", VERDICT_PKIX, 0, "would avoid some" },
+		{ STS_MODE_TESTING, "1YUv", VERDICT_DANE, 0, "would deliver nowhere" },
+		/* none asks for nothing */
+		{ STS_MODE_NONE, "1p", VERDICT_PKIX, 0, "the mode is none" },
+		{ STS_MODE_NONE, "1e", VERDICT_ENCRYPTED, 1, NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct build b;
+		bool said = rows[i].reason == NULL;
+		TEST_ROW("%s %s", sts_mode_str(rows[i].mode), rows[i].hosts);
+		policy_mode = rows[i].mode;
+		build(&b, rows[i].hosts);
+		policy_mode = STS_MODE_UNKNOWN;
+		CHECK_STR(verdict_str(b.target.summary.verdict), verdict_str(rows[i].verdict));
+		CHECK_INT(verdict_exit(b.target.summary.verdict), rows[i].exit);
+		for (size_t j = 0; !said && j < b.target.summary.reasons.n; j++)
+			said = strstr(b.target.summary.reasons.v[j], rows[i].reason) != NULL;
+		CHECK(said);
+		arena_free(&b.arena);
+	}
+}
+
+TEST(a_certificate_without_san_is_no_good_for_mta_sts)
+{
+	struct build b;
+	struct cert_facts *cert;
+
+	/* RFC 8461 s4.2: a common name is enough for nobody */
+	for (int names = 0; names < 2; names++) {
+		TEST_ROW("%d names", names);
+		policy_mode = STS_MODE_ENFORCE;
+		build(&b, "1Yp");
+		policy_mode = STS_MODE_UNKNOWN;
+		cert = arena_push(&b.arena, &b.target.certs, &b.target.certs_n, sizeof(*cert));
+		facts_init_cert_facts(cert);
+		cert->fingerprint = arena_strdup(&b.arena, "aa");
+		if (names > 0)
+			strs_add(&cert->names, &b.arena, "mx1.example");
+		strs_add(&b.target.exchanges[0].hosts[0].tls[0].chain, &b.arena, "aa");
+		verdict_summarize(&b.target, &b.arena, 1000000000);
+		CHECK_STR(verdict_str(b.target.summary.verdict),
+		    names > 0 ? "mta-sts-enforce" : "broken");
+		arena_free(&b.arena);
+	}
+}
+
+TEST(a_policy_that_cannot_be_had_is_a_reason)
+{
+	static const enum sts_status states[] = { STS_RECORD_INVALID, STS_FETCH_ERROR,
+		STS_WEBPKI_INVALID, STS_POLICY_INVALID, STS_DNS_ERROR };
+	struct build b;
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		TEST_ROW("%s", sts_status_str(states[i]));
+		build(&b, "1p");
+		CHECK_INT(b.target.summary.reasons.n, 0);
+		b.target.sts.status = states[i];
+		b.target.sts.reason = arena_strdup(&b.arena, "because");
+		verdict_summarize(&b.target, &b.arena, 1000000000);
+		CHECK_INT(b.target.summary.verdict, VERDICT_PKIX);
+		CHECK_INT(b.target.summary.reasons.n, 1);
+		CHECK(strstr(b.target.summary.reasons.v[0], sts_status_str(states[i])) != NULL);
+		CHECK(strstr(b.target.summary.reasons.v[0], "because") != NULL);
 		arena_free(&b.arena);
 	}
 }
