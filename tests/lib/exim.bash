@@ -10,10 +10,12 @@
 #   exim-ecdsa   exim-ecdsa.box.test     192.0.2.42    exim-ecdsa
 #   exim-both    exim-both.box.test      192.0.2.43    exim-both-rsa, exim-both-ecdsa
 #   exim-tls12   exim-tls12.box.test     192.0.2.44    exim-tls12 (RSA), at most TLS 1.2
+#   exim-expired exim-selfsigned exim-wrongname exim-incomplete    192.0.2.46 to .49, as in certs.bash
 #
 # Log: $(peer_log exim).
 
-EXIM_VARIANTS="exim-rsa=41 exim-ecdsa=42 exim-both=43 exim-tls12=44"
+EXIM_VARIANTS="exim-rsa=41 exim-ecdsa=42 exim-both=43 exim-tls12=44 exim-expired=46
+    exim-selfsigned=47 exim-wrongname=48 exim-incomplete=49"
 
 # exim_zone: A records of all variants, for dns_start.
 exim_zone() {
@@ -41,11 +43,17 @@ exim_start() {
         "$dir/mainlog" "${DEB_COMMAND[@]}" -C "$dir/conf" -bdf
 }
 
+# exim_certs DIR: once, before exim_start where a zone needs them
 exim_certs() {
+    if [ -e "$1/exim-incomplete.pem" ]; then return; fi
     cert_issue exim-rsa key=rsa dir="$1" && cert_issue exim-ecdsa dir="$1" &&
         cert_issue exim-tls12 key=rsa dir="$1" &&
         cert_issue exim-both-rsa key=rsa san=DNS:exim-both.box.test dir="$1" &&
-        cert_issue exim-both-ecdsa san=DNS:exim-both.box.test dir="$1"
+        cert_issue exim-both-ecdsa san=DNS:exim-both.box.test dir="$1" &&
+        cert_issue exim-expired from=-91d to=-1d dir="$1" &&
+        cert_issue exim-selfsigned issuer=self dir="$1" &&
+        cert_issue exim-wrongname san=DNS:other.box.test dir="$1" &&
+        cert_issue exim-incomplete chain=leaf dir="$1"
 }
 
 exim_conf() {

@@ -8,7 +8,7 @@
 #   name                    address       certificate
 #   opensmtpd.box.test      192.0.2.45    $BOX/opensmtpd/opensmtpd (RSA)
 #
-# Log: $(peer_log opensmtpd). opensmtpd_works: whether TLS works with this version.
+# Log: $(peer_log opensmtpd).
 
 opensmtpd_zone() {
     echo "opensmtpd.box.test. A 192.0.2.45"
