@@ -4,6 +4,7 @@
 
 #include "app/deliver.h"
 #include "app/identity.h"
+#include "app/masquerade.h"
 #include "app/places.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -15,6 +16,7 @@
 #include "net/helo.h"
 #include "policy/mx.h"
 #include "send.h"
+#include "smtp/address.h"
 #include "tls/verify.h"
 
 static const struct opt_word log_formats[] = { { "text", LOG_FORMAT_TEXT },
@@ -92,6 +94,8 @@ struct job {
 	const struct command *self;
 	const struct send_options *options;
 	struct arena arena;
+	const char *maildomain;
+	struct masquerade masquerade;
 	struct message message;
 	bool have_message;
 	struct rules *rules;
@@ -166,6 +170,41 @@ set_up_route(struct job *job)
 	    &options->resolvers, options->trust_ad, &job->arena, &d->resolver, &job->why);
 }
 
+/* Who we are, for addresses without a domain and senders of this host. */
+static int
+set_up_names(struct job *job)
+{
+	const struct send_options *options = job->options;
+
+	job->maildomain =
+	    options->maildomain != NULL ? options->maildomain : identity_maildomain(&job->arena);
+	if (options->maildomain != NULL &&
+	    dns_name_normalize(options->maildomain, &job->arena, &job->why) == NULL)
+		return fail_prefix(&job->why, "option --maildomain");
+	if (options->masquerade == NULL)
+		return 0;
+	if (masquerade_parse(options->masquerade, &job->arena, &job->masquerade, &job->why) != 0)
+		return fail_prefix(&job->why, "option --masquerade");
+	job->masquerade.always = options->masquerade_always;
+	masquerade_names(job->maildomain, &job->arena, &job->masquerade.ours);
+	return 0;
+}
+
+/* RFC 3461: what was asked for in sendmail's letters, as SMTP writes it. */
+static void
+set_notifications(struct job *job)
+{
+	const struct send_options *options = job->options;
+	struct message *message = &job->message;
+
+	message->ret = options->ret;
+	message->envid =
+	    options->envid == NULL ? NULL : smtp_xtext(slice_str(options->envid), &message->arena);
+	message->require_tls = options->requiretls;
+	for (size_t i = 0; i < message->recipient_n; i++)
+		message->recipients[i].notify = options->notify;
+}
+
 static int
 read_message(struct job *job, const struct strs *operands)
 {
@@ -175,8 +214,8 @@ read_message(struct job *job, const struct strs *operands)
 		.sender = options->sender,
 		.full_name = options->full_name != NULL ? options->full_name
 							: identity_full_name(&job->arena),
-		.maildomain = options->maildomain != NULL ? options->maildomain
-							  : identity_maildomain(&job->arena),
+		.maildomain = job->maildomain,
+		.masquerade = &job->masquerade,
 		.operands = operands->v,
 		.operand_n = operands->n,
 		.max_bytes = options->max_size };
@@ -187,6 +226,7 @@ read_message(struct job *job, const struct strs *operands)
 	if (message_read(STDIN_FILENO, &m, &job->message, DEADLINE_NEVER, &job->why) != 0)
 		return -1;
 	job->have_message = true;
+	set_notifications(job);
 	for (size_t i = 0; i < job->message.problem_n; i++)
 		log_warn("send: %s: %s: not sent there", job->message.problems[i].text,
 		    job->message.problems[i].why);
@@ -242,7 +282,8 @@ send_message(
 	arena_init(&job->arena);
 	tls_init();
 	/* the policy and the route are looked at before the message is read: their errors cost nothing */
-	if (load_policy(job) != 0 || set_up_route(job) != 0 || read_message(job, operands) != 0) {
+	if (load_policy(job) != 0 || set_up_names(job) != 0 || set_up_route(job) != 0 ||
+	    read_message(job, operands) != 0) {
 		status = command_fail(self, &job->why);
 	} else {
 		job->results =

@@ -98,3 +98,23 @@ ROWS
     run -78 --separate-stderr "$MXTLS" send --config "$BATS_TEST_TMPDIR/none" bob@example.test < "$MESSAGE"
     same "$(sessions good)" "$before"
 }
+
+@test "masquerade beats -f for addresses of this host, in envelope and From; others stay; always beats all" {
+    local conf=$BATS_TEST_TMPDIR/mxtls/mxtls.conf
+    mkdir -p "$BATS_TEST_TMPDIR/mxtls"
+    export XDG_CONFIG_HOME=$BATS_TEST_TMPDIR
+    printf 'maildomain = client.box.test\nmasquerade = @example.org\n' > "$conf"
+    printf 'From: root (Cron Daemon)\nTo: bob@example.test\nSubject: Gr\303\274\303\237e\n\nx\n' > "$BATS_TEST_TMPDIR/message"
+    sendmail -odi -oi -f root@client.box.test bob@example.test < "$BATS_TEST_TMPDIR/message"
+    same "$(envelope)" "root@example.org bob@example.test"
+    same "$(sent | grep ^From:)" "From: root@example.org (Cron Daemon)"
+    same "$(sent | grep ^Subject:)" "Subject: =?UTF-8?B?R3LDvMOfZQ==?="
+    sendmail -odi -oi -f me@other.test bob@example.test < "$BATS_TEST_TMPDIR/message"
+    same "$(envelope)" "me@other.test bob@example.test"
+    sendmail -odi -oi -f '<>' bob@example.test < "$BATS_TEST_TMPDIR/message"
+    same "$(envelope)" "bob@example.test"
+    printf 'masquerade = one@example.org\nmasquerade-always = yes\n' > "$conf"
+    sendmail -odi -oi -f me@other.test bob@example.test < "$BATS_TEST_TMPDIR/message"
+    same "$(envelope)" "one@example.org bob@example.test"
+    same "$(sent | grep ^From:)" "From: one@example.org (Cron Daemon)"
+}

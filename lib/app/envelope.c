@@ -2,7 +2,9 @@
 
 #include <string.h>
 
+#include "app/header_words.h"
 #include "app/identity.h"
+#include "app/masquerade.h"
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -115,6 +117,13 @@ envelope_sender(const struct message_options *options, const char *domain, struc
 		return fail_set(why, FAIL_ADDRESS, "sender %.100s: expected one address", text);
 	if (resolve(&list.v[0], domain, arena, &r, why) != 0)
 		return fail_prefix(why, "sender %.100s", text);
+	const struct masquerade *m = options->masquerade;
+	if (masquerade_applies(m, list.v[0].domain)) {
+		if (m->local != NULL)
+			r.utf8 = header_has_8bit(slice_str(m->local));
+		r.mailbox =
+		    arena_printf(arena, "%s@%s", m->local != NULL ? m->local : r.local, m->domain);
+	}
 	message->sender = r.mailbox;
 	message->sender_utf8 = r.utf8;
 	return 0;

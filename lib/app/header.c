@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "app/header_rewrite.h"
 #include "base/limits.h"
 #include "base/text.h"
 
@@ -211,7 +212,11 @@ header_write(const struct header *header, const struct header_additions *additio
 	for (size_t i = 0; i < header->n; i++) {
 		if (i == from)
 			add_missing(header, from, to, "Resent-", additions, out);
-		if (name_bit(header->v[i].name, deleted) == 0)
+		if (name_bit(header->v[i].name, deleted) != 0)
+			continue;
+		if (additions->rewrite != NULL)
+			header_rewrite_field(&header->v[i], additions->rewrite, out);
+		else
 			buf_append(out, header->v[i].raw.p, header->v[i].raw.n);
 	}
 	if (from == header->n)

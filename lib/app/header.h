@@ -13,7 +13,7 @@
 /*
  * The header section of a message: where it ends, its fields, whom a submitted one names as
  * recipients, and the section as it leaves. Pure functions over counted bytes whose lines end in
- * CR LF. Fields are kept in their order and byte for byte, but for those that are deleted.
+ * CR LF. Fields are kept in their order and, unless they are deleted or rewritten, byte for byte.
  */
 
 /* What one line, or the beginning of one, is. */
@@ -69,6 +69,8 @@ void header_resent_block(const struct header *header, size_t *from_r, size_t *to
 int header_recipients(const struct header *header, size_t max, struct arena *arena,
     struct header_addresses *list, struct fail *why);
 
+struct header_rewrite;
+
 /*
  * Values to add where the field is missing; NULL: never. If the message has a Resent- block, the
  * Resent- forms are added in front of the block instead: the rest of a resent message is not ours
@@ -78,6 +80,8 @@ struct header_additions {
 	const char *date;
 	const char *message_id; /* with its angle brackets */
 	const char *from;       /* as header_mailbox_write makes it */
+	/* how the fields that stay are changed (app/header_rewrite.h); NULL: byte for byte */
+	const struct header_rewrite *rewrite;
 };
 
 /*

@@ -1,13 +1,12 @@
 #include <string.h>
 
 #include "app/header.h"
+#include "app/header_words.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "smtp/address.h"
 
 #define NAME_BYTES 300 /* display names: long enough for any, and a line stays below 998 */
-/* RFC 2047 s2: at most 75 bytes a word: 63 of B for =?UTF-8?B? and ?=, so 45 bytes of text */
-#define WORD_BYTES 45
 
 /* Printable, single spaces, well-formed UTF-8, cut at a character. */
 static void
@@ -35,42 +34,6 @@ clean_name(struct slice name, struct buf *out, bool *ascii_r)
 		out->data[--out->len] = '\0';
 }
 
-static void
-base64(struct slice s, struct buf *out)
-{
-	static const char digits[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-	for (size_t i = 0; i < s.n; i += 3) {
-		unsigned long v = 0;
-		for (size_t j = 0; j < 3; j++)
-			v = v << 8 | (i + j < s.n ? (unsigned char)s.p[i + j] : 0U);
-		for (size_t j = 0; j < 4; j++)
-			buf_putc(out, i + j > s.n ? '=' : digits[v >> (18 - 6 * j) & 63]);
-	}
-}
-
-/* RFC 2047 s5: words of whole characters; the space between two of them is not part of the text. */
-static void
-encode_words(struct slice name, struct buf *out)
-{
-	bool first = true;
-
-	while (name.n > 0) {
-		size_t n = 0, len;
-		while (n < name.n && (len = text_utf8_char(slice_sub(name, n, name.n))) > 0 &&
-		       n + len <= WORD_BYTES)
-			n += len;
-		if (n == 0)
-			return; /* not UTF-8: clean_name leaves none */
-		buf_puts(out, first ? "=?UTF-8?B?" : "\r\n =?UTF-8?B?");
-		base64(slice_sub(name, 0, n), out);
-		buf_puts(out, "?=");
-		name = slice_sub(name, n, name.n);
-		first = false;
-	}
-}
-
 static bool
 needs_quotes(struct slice name)
 {
@@ -94,7 +57,7 @@ header_mailbox_write(const char *name, const char *mailbox, struct buf *out)
 		buf_puts(out, mailbox);
 	} else {
 		if (!ascii) {
-			encode_words(s, out);
+			header_words_encode(s, out);
 		} else if (!needs_quotes(s)) {
 			buf_append(out, s.p, s.n);
 		} else {

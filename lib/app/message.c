@@ -9,6 +9,7 @@
 
 #include "app/envelope.h"
 #include "app/header.h"
+#include "app/header_rewrite.h"
 #include "app/submit_text.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -19,6 +20,7 @@
 #include "io/io.h"
 
 #define CHUNK_BYTES 16384
+#define HEADER_ROOM_BYTES (64 * 1024) /* beside its own size, for what is added */
 
 /* All that lives while one message is read; on the heap, since fibers have small stacks. */
 struct intake {
@@ -106,10 +108,14 @@ header_done(struct intake *in, struct fail *why)
 {
 	struct message *message = in->message;
 	struct header_additions add = { 0 };
+	struct header_rewrite rewrite = { .domain = in->domain,
+		.masquerade = in->options->masquerade };
 	char date[64];
 	struct buf out;
 
 	header_parse(slice_make(in->section.data, in->section.len), &message->arena, &in->header);
+	if (!header_is_signed(&in->header))
+		add.rewrite = &rewrite;
 	text_date_rfc5322(clock_wall(), date);
 	add.date = date;
 	add.message_id = make_message_id(in->domain, &message->arena);
@@ -118,11 +124,14 @@ header_done(struct intake *in, struct fail *why)
 	if (message->message_id == NULL && header_find(&in->header, "Message-ID") == NULL)
 		message->message_id = add.message_id;
 	message->received_n = header_count(&in->header, "Received");
+	const struct header_field *tls = header_find(&in->header, "TLS-Required");
+	message->tls_required_no = tls != NULL && slice_is_case(slice_trim(tls->value), "No");
 
-	buf_init(&out, in->section.len + 8192);
+	/* encoded words and domains take room: of a sane header far less than this */
+	buf_init(&out, 4 * in->section.len + HEADER_ROOM_BYTES);
 	submit_fold_init(&in->fold, true);
 	int rc = header_write(&in->header, &add, &out) != 0
-		     ? fail_set(why, FAIL_INTERNAL, "no room for the header")
+		     ? fail_set(why, FAIL_MESSAGE_TOO_BIG, "header section is too big")
 		     : write_folded(in, slice_make(out.data, out.len), why);
 	buf_free(&out);
 	message->header_bytes = message->text.bytes;

@@ -14,11 +14,12 @@
  * A message as a local program submits it: the envelope from the command line and, with -t, from
  * the header; the text normalised, completed and kept in an unlinked temporary file. What comes
  * out can be sent as it is: lines end in CR LF and nowhere else, none is longer than
- * LIMIT_TEXT_LINE_BYTES, no NUL, no Bcc. Dots are not stuffed: that belongs to DATA (smtp/data.h).
+ * LIMIT_TEXT_LINE_BYTES, no NUL, no Bcc; addresses in the header have their domain, 8-bit text there
+ * is encoded (app/header_rewrite.h). Dots are not stuffed: that belongs to DATA (smtp/data.h).
  *
- * Not done here: aliases; addresses without a domain in header fields (From: root) stay as they
- * are; 8-bit text is not encoded.
+ * Not done here: aliases.
  */
+struct masquerade;
 struct message_options {
 	bool recipients_from_header; /* -t: To, Cc and Bcc, or those of Resent- */
 	bool ignore_dots;            /* -i: a lone dot does not end the message */
@@ -34,7 +35,8 @@ struct message_options {
 	 * mail.
 	 */
 	const char *maildomain;
-	char *const *operands; /* each an address list */
+	const struct masquerade *masquerade; /* of senders; NULL: none */
+	char *const *operands;               /* each an address list */
 	size_t operand_n;
 	int64_t max_bytes; /* of the whole text as it will be sent; 0: LIMIT_SUBMIT_BYTES */
 };

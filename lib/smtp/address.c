@@ -272,3 +272,23 @@ smtp_local_unquote(struct buf *out, struct slice written)
 	}
 	return 0;
 }
+
+const char *
+smtp_xtext(struct slice text, struct arena *arena)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	char *out = arena_alloc(arena, 3 * text.n + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < text.n; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+		if (c > ' ' && c < 0x7f && c != '+' && c != '=') {
+			out[n++] = (char)c;
+			continue;
+		}
+		out[n++] = '+';
+		out[n++] = digits[c >> 4];
+		out[n++] = digits[c & 15];
+	}
+	return out;
+}

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/fail.h"
 #include "base/slice.h"
@@ -61,6 +62,9 @@ int smtp_local_quote(struct buf *out, struct slice local);
 
 /* Append the meaning of a written local part (smtp_path.local): "a\ b" becomes a b. -1: out is full. */
 int smtp_local_unquote(struct buf *out, struct slice written);
+
+/* RFC 3461 s4: text as xtext, for ENVID and ORCPT: '+', '=' and all that is not printable ASCII as +XX. */
+const char *smtp_xtext(struct slice text, struct arena *arena);
 
 /* Whether c may stand in an atom (RFC 5322 atext, and any byte above 0x7f: RFC 6532). */
 bool smtp_is_atext(char c);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/header.h"
+#include "app/header_rewrite.h"
 #include "app/submit_text.h"
 #include "base/arena.h"
 #include "base/buf.h"
@@ -127,7 +128,10 @@ check_no_bcc(const struct buf *out, struct arena *arena)
 static void
 check_header(struct slice text)
 {
-	static const struct header_additions add = { "D", "<I>", "F" };
+	static const struct masquerade masquerade = { .domain = "m.example", .always = true };
+	static const struct header_rewrite rewrite = { "d.example", &masquerade };
+	static const struct header_additions adds[] = { { "D", "<I>", "F", NULL },
+		{ "D", "<I>", "F", &rewrite } };
 	struct header_addresses list = { 0 };
 	struct header header;
 	struct arena arena;
@@ -145,16 +149,18 @@ check_header(struct slice text)
 	if (section.n > 0 ? at != section.p + section.n : header.n > 0)
 		abort();
 	header_recipients(&header, 100, &arena, &list, NULL);
-	buf_init(&out, section.n + 1000);
-	buf_init(&folded, 2 * section.n + 3000);
-	if (header_write(&header, &add, &out) != 0)
-		abort();
-	check_no_bcc(&out, &arena);
-	fold(slice_make(out.data, out.len), 0, true, &folded);
-	check_wire(&folded);
-	check_no_bcc(&folded, &arena);
-	buf_free(&out);
-	buf_free(&folded);
+	for (size_t i = 0; i < 2; i++) {
+		buf_init(&out, 12 * section.n + 1000);
+		buf_init(&folded, 24 * section.n + 3000);
+		if (header_write(&header, &adds[i], &out) != 0)
+			abort();
+		check_no_bcc(&out, &arena);
+		fold(slice_make(out.data, out.len), 0, true, &folded);
+		check_wire(&folded);
+		check_no_bcc(&folded, &arena);
+		buf_free(&out);
+		buf_free(&folded);
+	}
 	arena_free(&arena);
 }
 

@@ -146,7 +146,7 @@ TEST(bcc_never_leaves_and_what_is_missing_is_added)
 		    "Received: x\r\nResent-Message-ID: I\r\nResent-Date: D\r\nResent-To: r\r\n"
 		    "Resent-From: s\r\nTo: a\r\n\r\n" },
 	};
-	static const struct header_additions add = { "D", "I", "F" };
+	static const struct header_additions add = { "D", "I", "F", NULL };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct header header;

@@ -112,23 +112,25 @@ static const struct fixture callers[] = {
 	    "\xac\nMIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nAuto-Submitted: "
 	    "auto-generated\n\n.\nout\n",
 	    true, true, "root", { NULL }, "root@example.org", "root@example.org",
-	    "From: \"(Cron Daemon)\" <root>\r\nTo: root\r\nSubject: Cron <root@host> "
-	    "\xe6\x97\xa5\xe6\x9c\xac\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; "
+	    "From: \"(Cron Daemon)\" <root@example.org>\r\nTo: root@example.org\r\nSubject: Cron "
+	    "<root@host> "
+	    "=?UTF-8?B?5pel5pys?=\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; "
 	    "charset=UTF-8\r\nAuto-Submitted: auto-generated\r\n" ADDED "\r\n.\r\nout\r\n" },
 	{ "Debian cron: -i -FCronDaemon -B8BITMIME -oem a@x,b@y",
 	    "From: root (Cron Daemon)\nTo: a@x.example,b@y.example\nSubject: x\n\nout\n", false,
 	    true, NULL, { "a@x.example,b@y.example", NULL }, "user@example.org",
 	    "a@x.example b@y.example",
-	    "From: root (Cron Daemon)\r\nTo: a@x.example,b@y.example\r\nSubject: x\r\n" ADDED
-	    "\r\nout\r\n" },
+	    "From: root@example.org (Cron Daemon)\r\nTo: a@x.example,b@y.example\r\nSubject: "
+	    "x\r\n" ADDED "\r\nout\r\n" },
 	{ "at: -i user", "Subject: Output from your job        1\nTo: user\n\nhi\n", false, true,
 	    "user", { "user", NULL }, "user@example.org", "user@example.org",
-	    "Subject: Output from your job        1\r\nTo: user\r\n" ADDED FROM "\r\nhi\r\n" },
+	    "Subject: Output from your job        1\r\nTo: user@example.org\r\n" ADDED FROM
+	    "\r\nhi\r\n" },
 	{ "sudo, mdadm: -t without -i",
 	    "To: root@example.org\nFrom: mdadm monitoring <root>\nSubject: DegradedArray\n\nThis "
 	    "is\n.\nlost\n",
 	    true, false, NULL, { NULL }, "user@example.org", "root@example.org",
-	    "To: root@example.org\r\nFrom: mdadm monitoring <root>\r\nSubject: "
+	    "To: root@example.org\r\nFrom: mdadm monitoring <root@example.org>\r\nSubject: "
 	    "DegradedArray\r\n" ADDED "\r\nThis is\r\n" },
 	{ "PHP 8: CRLF header, LF body, -t -i",
 	    "To: a@x.example\r\nSubject: s\r\nFrom: w@x.example\r\nX-PHP: 1\r\n\r\nline\nline "
@@ -158,7 +160,7 @@ static const struct fixture callers[] = {
 	    "<1@x>\r\n\r\nx\r\n" },
 	{ "Request Tracker: bounces with -f <>", "From: rt\nTo: a@x.example\n\nx\n", true, true,
 	    "<>", { NULL }, "", "a@x.example",
-	    "From: rt\r\nTo: a@x.example\r\n" ADDED "\r\nx\r\n" },
+	    "From: rt@example.org\r\nTo: a@x.example\r\n" ADDED "\r\nx\r\n" },
 	{ "fail2ban: -f SENDER DEST without -i",
 	    "Subject: [Fail2Ban] sshd\nDate: Mon, 1 Jan 2024 00:00:00 +0000\nFrom: Fail2Ban "
 	    "<f@x.example>\nTo: d@x.example\n\nHi,\n\nRegards,\n\nFail2Ban",
