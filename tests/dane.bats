@@ -299,7 +299,7 @@ domain_is() {
 
 @test "the text shows each record, whether it matches, and what to do" {
     run -0 probe '[somewrong.box.test]'
-    matches '^  TLSA +usable, of somewrong.box.test$'
+    matches '^  TLSA +usable, of somewrong.box.test, DNSSEC secure, TTL [0-9]+ s$'
     matches '^    record +3 1 1 [0-9a-f]{32}\.\.\.: matches$'
     matches '^    record +3 1 1 [0-9a-f]{32}\.\.\.: does not match$'
     matches '^    DANE +a TLSA record matches$'

@@ -311,14 +311,31 @@ ROWS
     matches '^  - wrongname\.box\.test \[192\.0\.2\.16\]: certificate names another host$'
     matches '^  > renew the certificate'
     matches '^MX 10 rsa\.box\.test$'
-    matches '^  192\.0\.2\.11 port 25: success$'
-    matches '^    TLS           TLSv1\.3, TLS_AES_256_GCM_SHA384 \(256 bits\), '
-    matches '^    names         rsa\.box\.test$'
-    matches "^    SHA-256       $(cert_fingerprint "$CERTS/rsa.crt")\$"
-    matches '^    valid         [0-9-]{10} to [0-9-]{10}, 89 days left$'
-    matches '^    valid         [0-9-]{10} to [0-9-]{10}, expired$'
-    matches '^    trust         no: certificate has expired$'
+    matches '^MX lookup: has_mx \(MX records\); NOERROR, DNSSEC not checked, TTL 300 s, from 127\.0\.0\.1:53 in .* ms$'
+    matches '^  addresses     192\.0\.2\.11; DNSSEC not checked, TTL 300 s$'
+    matches '^  192\.0\.2\.11 port 25: success \(2 connections\)$'
+    matches '^    STARTTLS      done: 220 2\.0\.0 Ready to start TLS$'
+    matches '^    TLS, RSA      TLSv1\.3, TLS_AES_256_GCM_SHA384 \(256 bits\), .*, rsa_pss_rsae_sha256$'
+    matches '^    TLS, ECDSA    no certificate of this kind \(alert received handshake_failure\)$'
+    matches '^    extensions    no ALPN, session ticket, no OCSP staple$'
+    matches '^    chain         #[0-9] rsa\.box\.test \(rsa 2048 bits, 89 days left\)$'
+    matches '^                  #[0-9] box intermediate \(ecdsa 256 bits, [0-9]+ days left\)$'
+    matches '^    trust         no: certificate has expired \(#[0-9]\)$'
     matches '^    name          does not match wrongname\.box\.test$'
+    matches '^    mail domain   does not match mixed\.test$'
+    matches '^    EHLO in TLS   the same, without STARTTLS$'
+    matches '^    times         connect .* ms, greeting .* ms, EHLO .* ms, STARTTLS .* ms, handshake .* ms, EHLO in TLS .* ms$'
+    # each certificate once, with all that it says
+    matches '^    names         rsa\.box\.test$'
+    matches "^    issuer        CN=box intermediate\$"
+    matches "^    serial        $(openssl x509 -in "$CERTS/rsa.crt" -noout -serial | sed 's/.*=//' | tr A-F a-f)\$"
+    matches "^    SHA-256       $(cert_fingerprint "$CERTS/rsa.crt")\$"
+    matches "^    key SHA-256   $(cert_tlsa "$CERTS/rsa.crt" | sed 's/.* //')\$"
+    matches '^    key           rsa, 2048 bits$'
+    matches '^    signed with   ecdsa-with-SHA256$'
+    matches '^    valid         [0-9T:-]+Z to [0-9T:-]+Z, 89 days left$'
+    matches '^    valid         [0-9T:-]+Z to [0-9T:-]+Z, expired$'
+    same "$(grep -c '^  #[0-9] box intermediate$' <<< "$output")" 1
     same "$stderr" ""
     has_not $'\033'
 }

@@ -18,10 +18,13 @@
 void probe_text_write(const struct target_facts *facts, int64_t now, bool colour, struct buf *out);
 
 /*
- * What to do about what was found at one address, in one line; NULL when there is nothing to do, or
- * nobody knows. The texts are constants, so that equal ones can be said once.
+ * What to do about each thing that was found at one address, one line each, the most urgent first.
+ * Returns how many; 0 when there is nothing to do, or nobody knows. The texts are constants, so that
+ * equal ones can be said once.
  */
-const char *probe_advice(const struct host_facts *host);
+#define PROBE_ADVICE_MAX 16
+size_t probe_advice(const struct target_facts *facts, const struct host_facts *host,
+    const char *out[PROBE_ADVICE_MAX]);
 
 /* What a deep look at one address found (--enum, --check-injection), in the lines of probe_text_write. */
 void probe_text_deep(const struct host_facts *host, struct buf *out);

@@ -87,20 +87,25 @@ proven_by_dane_ee(const struct exchange_facts *mx, const struct tls_facts *tls)
 	return false;
 }
 
-/* Trusted but for dates that have passed, or are still to come: renewing it would do. */
-static bool
-only_dates_are_wrong(const struct verify_facts *verify)
+bool
+bar_is_date_error(const char *error)
+{
+	struct slice code = slice_str(error);
+	unsigned long long n;
+
+	code = slice_sub(code, slice_find(code, ':') + 1, code.n);
+	return slice_number(slice_sub(code, 0, slice_find(code, ':')), 1000, &n) &&
+	       (n == X509_NOT_YET_VALID || n == X509_EXPIRED);
+}
+
+bool
+bar_only_dates_are_wrong(const struct verify_facts *verify)
 {
 	if (verify->expired != TRI_YES || verify->self_signed == TRI_YES)
 		return false;
-	for (size_t i = 0; i < verify->errors.n; i++) {
-		struct slice error = slice_str(verify->errors.v[i]);
-		error = slice_sub(error, slice_find(error, ':') + 1, error.n);
-		unsigned long long code = 0;
-		if (!slice_number(slice_sub(error, 0, slice_find(error, ':')), 1000, &code) ||
-		    (code != X509_NOT_YET_VALID && code != X509_EXPIRED))
+	for (size_t i = 0; i < verify->errors.n; i++)
+		if (!bar_is_date_error(verify->errors.v[i]))
 			return false;
-	}
 	return true;
 }
 
@@ -114,7 +119,7 @@ bar_concerns(const struct exchange_facts *mx, const struct tls_facts *tls)
 	if (tls->dane == DANE_VALID)
 		return true;
 	return verify->matches_mx == TRI_YES &&
-	       (verify->trusted == TRI_YES || only_dates_are_wrong(verify));
+	       (verify->trusted == TRI_YES || bar_only_dates_are_wrong(verify));
 }
 
 const struct cert_facts *

@@ -53,6 +53,11 @@ int bar_verdict(const struct bar *bar, enum verdict verdict);
  */
 bool bar_concerns(const struct exchange_facts *mx, const struct tls_facts *tls);
 
+/* Whether a chain would be trusted if its leaf were not expired, or not valid yet. */
+bool bar_only_dates_are_wrong(const struct verify_facts *verify);
+/* Whether an entry of verify_facts.errors, "0:10:certificate has expired", is about dates. */
+bool bar_is_date_error(const char *error);
+
 /* The first certificate of a handshake (its leaf), or NULL. */
 const struct cert_facts *bar_leaf(const struct target_facts *facts, const struct tls_facts *tls);
 

@@ -1,5 +1,12 @@
 #include "policy/findings.h"
 
+#include <string.h>
+
+#include "base/slice.h"
+#include "policy/bar.h"
+
+#define TLS_1_2 0x303
+
 char *
 findings_where(const struct exchange_facts *mx, const struct host_facts *host, struct arena *arena)
 {
@@ -11,11 +18,93 @@ findings_where(const struct exchange_facts *mx, const struct host_facts *host, s
 	return arena_printf(arena, "%s [%s]", name, ip);
 }
 
+/* Once, however many handshakes show it. */
 static void
 add(struct target_facts *facts, struct arena *arena, char *text)
 {
+	for (size_t i = 0; i < facts->summary.reasons.n; i++)
+		if (strcmp(facts->summary.reasons.v[i], text) == 0)
+			return;
 	strs_add(&facts->summary.reasons, arena, text);
 }
+
+/* --- weak handshakes ----------------------------------------------------------------------------- */
+
+static bool
+is_weak_digest(const char *algorithm)
+{
+	struct slice name = slice_str(algorithm);
+
+	for (size_t i = 0; i < name.n; i++) {
+		struct slice rest = slice_sub(name, i, name.n);
+		/* not SHA-1xx: there is none */
+		if (slice_starts_case(rest, "sha1") || slice_starts_case(rest, "md5"))
+			return true;
+	}
+	return false;
+}
+
+/* "dh1024" */
+static bool
+is_small_field(const char *group)
+{
+	struct slice name = slice_str(group);
+	unsigned long long bits;
+
+	return slice_starts_case(name, "dh") &&
+	       slice_number(slice_sub(name, 2, name.n), 100000, &bits) && bits < 2048;
+}
+
+unsigned
+findings_weak(const struct tls_facts *tls, const struct cert_facts *leaf)
+{
+	unsigned weak = 0;
+
+	if (tls->complete != TRI_YES)
+		return 0;
+	if (tls->version_value >= 0 && tls->version_value < TLS_1_2)
+		weak |= FINDINGS_OLD_TLS;
+	if (is_small_field(tls->group))
+		weak |= FINDINGS_SMALL_DH;
+	if (leaf == NULL)
+		return weak;
+	if ((leaf->key_type == KEY_RSA && leaf->key_bits >= 0 && leaf->key_bits < 2048) ||
+	    (leaf->key_type == KEY_ECDSA && leaf->key_bits >= 0 && leaf->key_bits < 224))
+		weak |= FINDINGS_SMALL_KEY;
+	if (is_weak_digest(leaf->signature_algorithm))
+		weak |= FINDINGS_WEAK_DIGEST;
+	return weak;
+}
+
+static void
+weak_findings(
+    struct target_facts *facts, const char *where, const struct tls_facts *tls, struct arena *arena)
+{
+	const struct cert_facts *leaf = bar_leaf(facts, tls);
+	unsigned weak = findings_weak(tls, leaf);
+
+	if (tls->complete == TRI_YES && tls->chain_order_ok == TRI_NO)
+		add(facts, arena,
+		    arena_printf(arena, "%s: its certificates are not sent in order", where));
+	if ((weak & FINDINGS_OLD_TLS) != 0)
+		add(facts, arena,
+		    arena_printf(arena, "%s: %s is too old to be safe (RFC 8996)", where,
+			tls->version_name == NULL ? "its TLS" : tls->version_name));
+	if ((weak & FINDINGS_SMALL_DH) != 0)
+		add(facts, arena,
+		    arena_printf(
+			arena, "%s: key exchange with %s, which is small", where, tls->group));
+	if ((weak & FINDINGS_SMALL_KEY) != 0)
+		add(facts, arena,
+		    arena_printf(arena, "%s: certificate has a small key (%s, %lld bits)", where,
+			key_type_str(leaf->key_type), (long long)leaf->key_bits));
+	if ((weak & FINDINGS_WEAK_DIGEST) != 0)
+		add(facts, arena,
+		    arena_printf(arena, "%s: certificate has a weak signature (%s)", where,
+			leaf->signature_algorithm));
+}
+
+/* --- the rest ------------------------------------------------------------------------------------ */
 
 static const char *
 injection_text(const struct host_facts *host)
@@ -39,6 +128,8 @@ host_findings(struct target_facts *facts, const struct exchange_facts *mx,
 	const char *injection = injection_text(host);
 	const char *where = findings_where(mx, host, arena);
 
+	for (size_t i = 0; i < host->tls_n; i++)
+		weak_findings(facts, where, &host->tls[i], arena);
 	if (injection != NULL)
 		add(facts, arena,
 		    arena_printf(arena, "%s: %s%s%s", where, injection,

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "policy/bar.h"
 #include "policy/dane.h"
 #include "policy/decide.h"
 #include "policy/findings.h"
@@ -182,13 +183,46 @@ sts_proves(const struct summing *s, const struct tls_facts *tls)
 	       named_by_san(s, tls);
 }
 
+/* The first error that is not about dates. */
+static const char *
+trust_detail(const struct summing *s, const struct verify_facts *verify)
+{
+	if (verify->missing_intermediate == TRI_YES)
+		return "its issuer's certificate is not sent";
+	for (size_t i = 0; i < verify->errors.n; i++) {
+		struct slice text = slice_str(verify->errors.v[i]);
+		if (bar_is_date_error(verify->errors.v[i]))
+			continue;
+		for (int colons = 0; colons < 2; colons++)
+			text = slice_sub(text, slice_find(text, ':') + 1, text.n);
+		return arena_strndup(s->arena, text.p, text.n);
+	}
+	return verify->error;
+}
+
+/* All that speaks against a certificate: one thing must not hide the others. */
+static void
+identity_reasons(struct summing *s, const struct exchange_facts *mx, const struct host_facts *host,
+    const struct tls_facts *tls)
+{
+	const struct verify_facts *verify = &tls->verify;
+
+	if (verify->expired == TRI_YES)
+		certificate_reason(s, mx, host, tls, "is not valid at this time", NULL);
+	if (verify->matches_mx == TRI_NO)
+		certificate_reason(s, mx, host, tls, "names another host", NULL);
+	if (verify->trusted == TRI_NO && !bar_only_dates_are_wrong(verify))
+		certificate_reason(s, mx, host, tls, "is not trusted", trust_detail(s, verify));
+	if (verify->trusted == TRI_UNKNOWN || verify->matches_mx == TRI_UNKNOWN)
+		certificate_reason(s, mx, host, tls, "was not verified", verify->error);
+}
+
 /* The rung of one complete handshake; says why when it is not pkix. */
 static enum verdict
 handshake_rung(struct summing *s, const struct exchange_facts *mx, const struct host_facts *host,
     const struct tls_facts *tls)
 {
 	const struct verify_facts *verify = &tls->verify;
-	const char *phrase = NULL, *detail = NULL;
 
 	if (dane_proves(mx, tls)) {
 		if (verify->expired == TRI_YES) /* DECISIONS 19: a note */
@@ -198,26 +232,13 @@ handshake_rung(struct summing *s, const struct exchange_facts *mx, const struct 
 	}
 	if (tls->dane == DANE_MISMATCH)
 		certificate_reason(s, mx, host, tls, "matches no TLSA record", NULL);
-	switch (decide_certificate(verify, RULE_MATCH_HOSTNAME)) {
-	case FAIL_NONE:
+	if (decide_certificate(verify, RULE_MATCH_HOSTNAME) == FAIL_NONE) {
 		if (mx->sts_match == TRI_YES && mtasts_is_enforced(&s->facts->sts) &&
 		    sts_proves(s, tls))
 			return VERDICT_MTA_STS;
 		return VERDICT_PKIX;
-	case FAIL_CERT_EXPIRED:
-		phrase = "is not valid at this time";
-		break;
-	case FAIL_CERT_MISMATCH:
-		phrase = "names another host";
-		break;
-	default:
-		phrase = verify->trusted == TRI_NO ? "is not trusted" : "was not verified";
-		detail = verify->missing_intermediate == TRI_YES
-			     ? "its issuer's certificate is not sent"
-			     : verify->error;
-		break;
 	}
-	certificate_reason(s, mx, host, tls, phrase, detail);
+	identity_reasons(s, mx, host, tls);
 	return VERDICT_ENCRYPTED;
 }
 

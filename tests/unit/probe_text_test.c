@@ -35,21 +35,34 @@ check(const char *json, const char *want)
 	buf_free(&out);
 }
 
+/* Certificates come in the order of the chains, whatever their order in the record. */
 static const char good[] =
-    "{\"domain\":\"example.test\",\"mx_status\":\"has_mx\",\"exchanges\":[{\"name\":\"mx.example."
-    "test\","
-    "\"preference\":10,\"primary\":true,\"status\":\"NOERROR\",\"hosts\":[{\"ip\":\"192.0.2.1\","
-    "\"port\":25,"
-    "\"attempts\":1,\"status\":\"success\",\"banner\":\"mx ESMTP\\nhello\",\"banner_code\":220,"
+    "{\"domain\":\"example.test\",\"alabel\":\"example.test\",\"mx_status\":\"has_mx\",\"dns\":{"
+    "\"resolver\":\"127.0.0.1:53\",\"status\":\"NOERROR\",\"dnssec\":\"secure\",\"ttl\":300,"
+    "\"duration\":0.002},\"exchanges\":[{\"name\":\"mx.example.test\",\"ttl\":60,\"dnssec\":"
+    "\"secure\",\"preference\":10,\"primary\":true,\"status\":\"NOERROR\",\"ipv4_addresses\":["
+    "\"192.0.2.1\"],\"hosts\":[{\"ip\":\"192.0.2.1\",\"port\":25,\"sni\":\"mx.example.test\","
+    "\"attempts\":2,\"status\":\"success\",\"banner\":\"mx ESMTP\\nhello\",\"banner_code\":220,"
     "\"ehlo\":[\"SIZE 1000\",\"STARTTLS\"],\"ehlo_tls\":[\"SIZE 1000\",\"AUTH PLAIN\"],"
     "\"ext_added\":[\"AUTH PLAIN\"],\"ext_removed\":[\"STARTTLS\"],\"starttls_state\":\"done\","
-    "\"timing\":{\"connect\":0.1},\"tls\":[{\"complete\":true,\"version\":{\"name\":\"TLSv1.3\"},"
-    "\"cipher_suite\":{\"name\":\"TLS_AES_256_GCM_SHA384\",\"bits\":256},\"group\":\"x25519\","
-    "\"chain\":[\"aa\",\"bb\"],\"chain_sent_order_ok\":true,\"validation\":{\"browser_trusted\":"
-    "true,"
-    "\"matches_mx\":true,\"matched_name\":\"*.example.test\",\"expired\":false}}]}]}],"
-    "\"certificates\":{\"aa\":{\"fingerprint_sha256\":\"aa\",\"subject_dn\":\"CN=mx\","
-    "\"issuer_dn\":\"CN=CA\",\"names\":[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\",\"h\"],"
+    "\"starttls\":\"220 2.0.0 go\",\"quit\":false,"
+    "\"timing\":{\"connect\":0.1,\"banner\":0.0,\"tls\":12},\"tls\":[{\"complete\":true,"
+    "\"version\":{"
+    "\"name\":\"TLSv1.3\",\"value\":772},\"cipher_suite\":{\"name\":\"TLS_AES_256_GCM_SHA384\","
+    "\"bits\":256},\"group\":\"x25519\",\"signature_scheme\":\"rsa_pss_rsae_sha256\",\"alpn\":"
+    "\"smtp\",\"session_ticket\":true,\"ocsp_staple\":false,\"client_cert_requested\":true,"
+    "\"chain\":[\"aa\",\"bb\"],\"chain_sent_order_ok\":false,\"validation\":{\"browser_trusted\":"
+    "true,\"matches_mx\":true,\"matched_name\":\"*.example.test\",\"matches_domain\":false,"
+    "\"expired\":false}},{\"sigalg_offer\":\"ecdsa\",\"complete\":false,\"key_status\":\"absent\","
+    "\"alert\":\"received handshake_failure\",\"error\":\"the peer sent alert\"}]}]}],"
+    "\"certificates\":{\"bb\":{\"fingerprint_sha256\":\"bb\",\"spki_subject_fingerprint\":\"bc\","
+    "\"subject_dn\":\"\",\"issuer_dn\":\"CN=CA\",\"common_name\":\"CA\",\"serial_number\":\"0b\","
+    "\"self_signed\":true,\"is_ca\":true,"
+    "\"validity\":{\"start\":\"2025-12-01T00:00:00Z\",\"end\":\"2027-01-02T12:00:00Z\"},"
+    "\"signature_algorithm\":{\"name\":\"ecdsa-with-SHA256\"},\"subject_key_info\":{"
+    "\"key_algorithm\":{\"name\":\"ecdsa\",\"bits\":256}}},"
+    "\"aa\":{\"fingerprint_sha256\":\"aa\",\"spki_subject_fingerprint\":\"ab\",\"subject_dn\":"
+    "\"CN=mx\",\"issuer_dn\":\"CN=CA\",\"names\":[\"a\",\"b\",\"c\"],\"serial_number\":\"0a\","
     "\"validity\":{\"start\":\"2025-12-01T00:00:00Z\",\"end\":\"2026-01-02T12:00:00Z\"},"
     "\"signature_algorithm\":{\"name\":\"RSA-SHA256\"},\"subject_key_info\":{\"key_algorithm\":"
     "{\"name\":\"rsa\",\"bits\":2048}}}}}";
@@ -59,25 +72,57 @@ TEST(a_good_server_as_text)
 	check(good,
 	    "example.test: pkix (every address offers STARTTLS with a trusted certificate for its "
 	    "name)\n"
+	    "  - mx.example.test [192.0.2.1]: its certificates are not sent in order\n"
+	    "  > send the certificates in order: the server's own, then the issuer of each behind "
+	    "it\n"
+	    "\n"
+	    "MX lookup: has_mx (MX records); NOERROR, DNSSEC secure, TTL 300 s, from "
+	    "127.0.0.1:53 in 2 ms\n"
 	    "\n"
 	    "MX 10 mx.example.test\n"
-	    "  192.0.2.1 port 25: success\n"
+	    "  addresses     192.0.2.1; DNSSEC secure, TTL 60 s\n"
+	    "  192.0.2.1 port 25: success (2 connections)\n"
 	    "    greeting      220 mx ESMTP\n"
 	    "                  hello\n"
 	    "    EHLO          SIZE 1000, STARTTLS\n"
-	    "    STARTTLS      done (220 and a complete handshake)\n"
-	    "    TLS           TLSv1.3, TLS_AES_256_GCM_SHA384 (256 bits), x25519\n"
-	    "    certificate   CN=mx\n"
-	    "    names         a, b, c, d, e, f and 2 more\n"
-	    "    issuer        CN=CA\n"
-	    "    valid         2025-12-01 to 2026-01-02, 1 day left\n"
-	    "    key           rsa 2048 bits, signed with RSA-SHA256\n"
-	    "    SHA-256       aa\n"
-	    "    chain         2 certificates\n"
+	    "    STARTTLS      done: 220 2.0.0 go\n"
+	    "    server name   mx.example.test\n"
+	    "    TLS, RSA      TLSv1.3, TLS_AES_256_GCM_SHA384 (256 bits), x25519, "
+	    "rsa_pss_rsae_sha256\n"
+	    "    extensions    ALPN smtp, session ticket, no OCSP staple, asks for a client "
+	    "certificate\n"
+	    "    chain         #1 a (rsa 2048 bits, 1 day left)\n"
+	    "                  #2 CA (ecdsa 256 bits, 366 days left, self-signed)\n"
+	    "                  not in order: behind each certificate its issuer belongs\n"
 	    "    trust         yes, to a trusted root\n"
 	    "    name          mx.example.test matches *.example.test\n"
+	    "    mail domain   does not match example.test\n"
+	    "    TLS, ECDSA    no certificate of this kind (alert received handshake_failure)\n"
 	    "    EHLO in TLS   SIZE 1000, AUTH PLAIN\n"
-	    "    only in TLS   AUTH PLAIN\n");
+	    "    only in TLS   AUTH PLAIN\n"
+	    "    QUIT          got no 221\n"
+	    "    times         connect 100 ms, greeting < 1 ms, handshake 12.0 s\n"
+	    "\n"
+	    "Certificates\n"
+	    "  #1 a\n"
+	    "    subject       CN=mx\n"
+	    "    names         a, b, c\n"
+	    "    issuer        CN=CA\n"
+	    "    serial        0a\n"
+	    "    valid         2025-12-01T00:00:00Z to 2026-01-02T12:00:00Z, 1 day left\n"
+	    "    key           rsa, 2048 bits\n"
+	    "    signed with   RSA-SHA256\n"
+	    "    SHA-256       aa\n"
+	    "    key SHA-256   ab\n"
+	    "  #2 CA\n"
+	    "    subject       (empty)\n"
+	    "    issuer        itself\n"
+	    "    serial        0b\n"
+	    "    valid         2025-12-01T00:00:00Z to 2027-01-02T12:00:00Z, 366 days left\n"
+	    "    key           ecdsa, 256 bits, a CA's\n"
+	    "    signed with   ecdsa-with-SHA256\n"
+	    "    SHA-256       bb\n"
+	    "    key SHA-256   bc\n");
 }
 
 TEST(only_the_verdict_has_colour)
@@ -121,71 +166,141 @@ TEST(one_advice_for_two_addresses_and_escaped_remote_text)
 	    "  > give the server a certificate and switch STARTTLS on\n"
 	    "\n"
 	    "Host mx\n"
-	    "  192.0.2.1 port 25: success\n"
+	    "  192.0.2.1 port 25: success (1 connection)\n"
 	    "    greeting      220 \\x1b[2J\n"
-	    "    STARTTLS      not-offered (a complete 250 reply to EHLO without the keyword, or "
-	    "EHLO is not "
-	    "known to the server)\n"
-	    "  2001:db8::1 port 25: success\n"
+	    "    STARTTLS      not offered in a complete reply to EHLO\n"
+	    "    times         connect < 1 ms\n"
+	    "  2001:db8::1 port 25: success (1 connection)\n"
 	    "    greeting      220 \\\\\n"
-	    "    STARTTLS      not-offered (a complete 250 reply to EHLO without the keyword, or "
-	    "EHLO is not "
-	    "known to the server)\n");
+	    "    STARTTLS      not offered in a complete reply to EHLO\n"
+	    "    times         connect < 1 ms\n");
 }
 
-/* What to do about a host with these members. */
+/* What to do about a host with these members: words of each advice, in order. */
 static const struct {
-	const char *host, *advice;
+	const char *host, *advice[4];
 } advices[] = {
-	{ "\"starttls_state\":\"done\",\"status\":\"success\"", NULL },
-	{ "\"status\":\"connection-refused\"", "nothing listens" },
-	{ "\"status\":\"connection-timeout\"", "port 25" },
-	{ "\"status\":\"blocklisted-target\"", "--allow-private" },
-	{ "\"status\":\"temporary-rejection\"", "try again later" },
-	{ "\"status\":\"policy-rejection\"", "--helo" },
-	{ "\"starttls_state\":\"not-offered\",\"keyword_masked\":true", "inspection" },
-	{ "\"starttls_state\":\"not-offered\",\"ehlo_unsupported\":true", "HELO" },
-	{ "\"starttls_state\":\"refused\"", "log" },
-	{ "\"starttls_state\":\"failed\",\"status\":\"handshake-error\"", "log" },
-	{ "\"starttls_state\":\"failed\",\"post_220_bytes\":5", "attacker" },
-	{ "\"tls\":[{\"complete\":true,\"validation\":{\"expired\":true}}]", "renew" },
+	{ "\"starttls_state\":\"done\",\"status\":\"success\"", { NULL } },
+	{ "\"status\":\"connection-refused\"", { "nothing listens" } },
+	{ "\"status\":\"connection-timeout\"", { "port 25" } },
+	{ "\"status\":\"blocklisted-target\"", { "--allow-private" } },
+	{ "\"status\":\"temporary-rejection\"", { "try again later" } },
+	{ "\"status\":\"policy-rejection\"", { "--helo" } },
+	{ "\"status\":\"connection-closed\"", { "closes the connection" } },
+	{ "\"status\":\"protocol-error\"", { "right port" } },
+	{ "\"starttls_state\":\"not-offered\",\"keyword_masked\":true", { "inspection" } },
+	{ "\"starttls_state\":\"not-offered\",\"ehlo_unsupported\":true", { "HELO" } },
+	{ "\"starttls_state\":\"done\",\"keyword_masked\":true", { "inspection" } },
+	{ "\"starttls_state\":\"refused\",\"starttls\":\"454 not now\"", { "log" } },
+	{ "\"starttls_state\":\"refused\",\"starttls\":\"500 unknown XXXXXXXX\"",
+	    { "inspection" } },
+	{ "\"starttls_state\":\"failed\",\"status\":\"handshake-error\"", { "log" } },
+	{ "\"starttls_state\":\"failed\",\"status\":\"io-timeout\"", { "did not go on" } },
+	{ "\"starttls_state\":\"failed\",\"status\":\"handshake-error\",\"implicit_tls\":true",
+	    { "TLS from the first byte" } },
+	{ "\"starttls_state\":\"failed\",\"status\":\"io-timeout\",\"implicit_tls\":true",
+	    { "expect STARTTLS" } },
+	{ "\"starttls_state\":\"failed\",\"post_220_bytes\":5", { "attacker" } },
+	{ "\"injection\":\"vulnerable\",\"starttls_state\":\"done\"", { "CVE-2011-0411" } },
+	{ "\"tls\":[{\"complete\":true,\"validation\":{\"expired\":true}}]", { "renew" } },
 	{ "\"tls\":[{\"complete\":true,\"validation\":{\"browser_trusted\":false,\"self_signed\":"
 	  "true}}]",
-	    "self-signed" },
+	    { "self-signed" } },
 	{ "\"tls\":[{\"complete\":true,\"chain\":[\"a\"],\"validation\":{\"browser_trusted\":false,"
 	  "\"verify_code\":20}}]",
-	    "intermediate" },
+	    { "intermediate" } },
 	{ "\"tls\":[{\"complete\":true,\"chain\":[\"a\",\"b\"],\"validation\":{\"browser_trusted\":"
-	  "false,"
-	  "\"verify_code\":20}}]",
-	    "CA that senders trust" },
+	  "false,\"missing_intermediate\":true}}]",
+	    { "intermediate" } },
+	{ "\"tls\":[{\"complete\":true,\"chain\":[\"a\",\"b\"],\"validation\":{\"browser_trusted\":"
+	  "false,\"verify_code\":20}}]",
+	    { "CA that senders trust" } },
 	{ "\"tls\":[{\"complete\":true,\"validation\":{\"browser_trusted\":true,\"matches_mx\":"
 	  "false}}]",
-	    "names the MX host" },
+	    { "names the MX host" } },
 	{ "\"tls\":[{\"complete\":true,\"validation\":{\"browser_trusted\":true,\"matches_mx\":"
 	  "true}}]",
-	    NULL },
+	    { NULL } },
+	/* one thing does not hide the others, and DANE makes names and dates irrelevant */
+	{ "\"tls\":[{\"complete\":true,\"chain_sent_order_ok\":false,\"version\":{\"value\":769},"
+	  "\"validation\":{\"browser_trusted\":false,\"matches_mx\":false,\"expired\":true}}]",
+	    { "in order", "renew", "names the MX host", "TLS 1.2" } },
+	{ "\"tls\":[{\"complete\":true,\"dane\":\"valid\",\"validation\":{\"browser_trusted\":"
+	  "false,"
+	  "\"matches_mx\":false,\"expired\":true}}]",
+	    { NULL } },
+	/* of two handshakes each thing once */
+	{ "\"tls\":[{\"complete\":true,\"validation\":{\"expired\":true}},{\"complete\":true,"
+	  "\"validation\":{\"expired\":true}}]",
+	    { "renew" } },
+	{ "\"status\":\"post-tls-application-error\",\"starttls_state\":\"done\",\"tls\":[{"
+	  "\"complete\":"
+	  "true,\"validation\":{\"expired\":true}}]",
+	    { "renew", "broke after" } },
+	{ "\"tls\":[{\"complete\":true,\"chain\":[\"weak\"]}]", { "2048 bits", "SHA-256" } },
+	{ "\"tls\":[{\"complete\":true,\"group\":\"dh1024\"}]", { "ffdhe2048" } },
+	{ "\"tls\":[{\"complete\":true,\"group\":\"dh2048\"}]", { NULL } },
+	{ "\"tls\":[{\"complete\":true,\"group\":\"ffdhe2048\"}]", { NULL } },
 };
 
 TEST(advice_for_each_finding)
 {
+	const char *got[PROBE_ADVICE_MAX];
+	struct target_facts facts;
 	struct arena arena;
 	struct host_facts host;
-	char json[400];
+	struct cert_facts weak;
+	char json[500];
 
 	arena_init(&arena);
+	facts_init_target_facts(&facts);
+	facts_init_cert_facts(&weak);
+	weak.fingerprint = arena_strdup(&arena, "weak");
+	weak.key_type = KEY_RSA;
+	weak.key_bits = 1024;
+	weak.signature_algorithm = arena_strdup(&arena, "RSA-SHA1");
+	facts.certs = &weak;
+	facts.certs_n = 1;
 	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
 		TEST_ROW("%s", advices[i].host);
 		snprintf(json, sizeof(json), "{%s}", advices[i].host);
 		CHECK_INT(facts_read_json(
 			      &fact_table_host_facts, json, strlen(json), &arena, &host, NULL),
 		    0);
-		const char *advice = probe_advice(&host);
-		CHECK((advice == NULL) == (advices[i].advice == NULL));
-		if (advice != NULL && advices[i].advice != NULL)
-			CHECK(strstr(advice, advices[i].advice) != NULL);
+		size_t n = probe_advice(&facts, &host, got), want = 0;
+		while (want < 4 && advices[i].advice[want] != NULL)
+			want++;
+		CHECK_INT(n, want);
+		for (size_t j = 0; j < n && j < want; j++)
+			CHECK(strstr(got[j], advices[i].advice[j]) != NULL);
 	}
 	arena_free(&arena);
+}
+
+TEST(every_verification_error_is_shown_and_the_word_for_implicit_tls)
+{
+	struct buf out;
+
+	write_record(
+	    "{\"domain\":\"[mx]\",\"mx_status\":\"literal\",\"exchanges\":[{\"name\":\"mx\","
+	    "\"primary\":"
+	    "true,\"hosts\":[{\"ip\":\"192.0.2.1\",\"port\":465,\"implicit_tls\":true,"
+	    "\"starttls_state\":\"implicit\",\"attempts\":1,\"timing\":{\"connect\":0},\"tls\":[{"
+	    "\"complete\":true,\"chain\":[\"aa\"],\"validation\":{\"browser_trusted\":false,"
+	    "\"expired\":true,\"matches_mx\":false,\"errors\":[\"0:10:certificate has expired\","
+	    "\"1:19:\\u001b[31mself-signed\",\"nonsense\"]}}]}]}]}",
+	    false, &out);
+	CHECK(strncmp(buf_str(&out), "[mx]: encrypted (every address does TLS, identity", 49) == 0);
+	CHECK(strstr(buf_str(&out), "    trust         no: certificate has expired (depth 0)\n"
+				    "                  \\x1b[31mself-signed (depth 1)\n"
+				    "                  nonsense\n") != NULL);
+	CHECK(strstr(buf_str(&out), "STARTTLS") == NULL);
+	/* one reason does not hide another */
+	CHECK(
+	    strstr(buf_str(&out), "  - mx [192.0.2.1]:465: certificate is not valid at this time\n"
+				  "  - mx [192.0.2.1]:465: certificate names another host\n"
+				  "  - mx [192.0.2.1]:465: certificate is not trusted: ") != NULL);
+	buf_free(&out);
 }
 
 TEST(a_deep_look_stands_below_its_address)
