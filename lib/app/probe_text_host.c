@@ -154,8 +154,8 @@ probe_text_host(const struct target_facts *facts, const struct exchange_facts *m
 	    (host->banner != NULL || host->starttls_state != STARTTLS_UNKNOWN))
 		write_starttls(host, out);
 	if (host->tls_n > 0)
-		probe_text_line(out, INDENT, "server name",
-		    host->sni == NULL ? "none asked for" : host->sni);
+		probe_text_line(
+		    out, INDENT, "server name", host->sni == NULL ? "none asked for" : host->sni);
 	for (size_t i = 0; i < host->tls_n; i++)
 		probe_text_handshake(facts, mx, host, i, now, out);
 	write_ehlo_tls(host, out);

@@ -193,8 +193,8 @@ write_chain(
 
 /* "0:10:certificate has expired" as "certificate has expired (#1)" */
 static void
-write_error(
-    const struct target_facts *facts, const struct tls_facts *tls, const char *entry, struct buf *out)
+write_error(const struct target_facts *facts, const struct tls_facts *tls, const char *entry,
+    struct buf *out)
 {
 	struct slice rest = slice_str(entry), depth = slice_sub(rest, 0, slice_find(rest, ':'));
 	unsigned long long n;
@@ -237,7 +237,8 @@ write_trust(const struct target_facts *facts, const struct tls_facts *tls, struc
 }
 
 static void
-write_match(const char *label, enum tri match, const char *name, const char *matched, struct buf *out)
+write_match(
+    const char *label, enum tri match, const char *name, const char *matched, struct buf *out)
 {
 	probe_text_label(out, INDENT, label);
 	if (match == TRI_YES && matched != NULL && strcmp(matched, name) != 0) {
@@ -308,11 +309,10 @@ write_failed(const struct tls_facts *tls, struct buf *out)
 	const char *alert = tls->alert == NULL ? NULL : strchr(tls->alert, ' ');
 
 	if (absent && tls->complete == TRI_YES)
-		buf_puts(
-		    out, "no certificate of this kind, another one was sent all the same\n");
+		buf_puts(out, "no certificate of this kind, another one was sent all the same\n");
 	if (absent && tls->complete == TRI_YES)
 		return;
-	buf_puts(out, absent			 ? "no certificate of this kind"
+	buf_puts(out, absent                  ? "no certificate of this kind"
 		      : tls->offer == KEY_ANY ? "no handshake"
 					      : "not found out");
 	if (tls->error != NULL && !(absent && alert != NULL)) {
@@ -336,8 +336,8 @@ write_label(
 {
 	const struct tls_facts *tls = &host->tls[i];
 	size_t number = tls->chain.n > 0 ? number_of(facts, tls->chain.v[0]) : 0;
-	enum key_type type = tls->offer == KEY_ANY && number > 0 ? facts->certs[number - 1].key_type
-								  : tls->offer;
+	enum key_type type =
+	    tls->offer == KEY_ANY && number > 0 ? facts->certs[number - 1].key_type : tls->offer;
 
 	if (host->tls_n == 1 || type == KEY_ANY)
 		probe_text_label(out, INDENT, "TLS");
