@@ -1,11 +1,12 @@
 #include <signal.h>
 #include <stdlib.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "app/deliver.h"
 #include "app/identity.h"
 #include "app/masquerade.h"
-#include "app/places.h"
+#include "app/submit.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -13,14 +14,15 @@
 #include "command.h"
 #include "io/sched.h"
 #include "io/signals.h"
-#include "net/helo.h"
-#include "policy/mx.h"
+#include "route.h"
 #include "send.h"
 #include "smtp/address.h"
-#include "tls/verify.h"
 
 static const struct opt_word log_formats[] = { { "text", LOG_FORMAT_TEXT },
 	{ "json", LOG_FORMAT_JSON }, { NULL, 0 } };
+
+static const struct opt_word deliveries[] = { { "auto", DELIVERY_AUTO }, { "now", DELIVERY_NOW },
+	{ "background", DELIVERY_BACKGROUND }, { "queue", DELIVERY_QUEUE }, { NULL, 0 } };
 
 #define ROW(kind, member, ...) OPT_ROW(kind, struct send_options, member, __VA_ARGS__)
 static const struct opt send_opts[] = {
@@ -51,6 +53,14 @@ static const struct opt send_opts[] = {
 	    .initial = "25"),
 	ROW(STR, ca_file, "ca-file", 0, "FILE", "trust the root certificates in FILE (PEM)"),
 	ROW(STR, ca_dir, "ca-dir", 0, "DIR", "trust the root certificates in DIR (hashed names)"),
+
+	OPT_GROUP("Queue"),
+	ROW(WORD, delivery, "delivery", 0, "WHEN",
+	    "when to try for the first time; auto: in the background, with -v or --json now",
+	    .words = deliveries, .initial = "auto"),
+	ROW(STR, queue, "queue", 0, "DIR", "the queue (default: ~/.local/state/mxtls/queue)"),
+	ROW(FLAG, no_queue, "no-queue", 0, NULL,
+	    "try now and keep nothing: status 75 for what may work later"),
 
 	OPT_GROUP("Connections"),
 	ROW(STR, helo, "helo", 0, "NAME", "name to greet with (default: this host's full name)"),
@@ -98,76 +108,42 @@ struct job {
 	struct masquerade masquerade;
 	struct message message;
 	bool have_message;
-	struct rules *rules;
-	struct rule via;
-	struct deliver_options deliver;
+	struct route route;
+	struct spool spool;
+	bool have_spool;
+	struct queue_work work;
+	const char *stored_id; /* in the queue; NULL: not stored */
 	struct deliver_result *results;
 	int64_t deadline;
 	struct fail why;
 };
 
-/* The policy: a file that is named or lies where it belongs; any error in it and nothing is sent. */
 static int
-load_policy(struct job *job)
-{
-	const char *path = job->options->policy;
-
-	if (path == NULL)
-		path = places_config("policy", &job->arena);
-	job->rules = path == NULL ? rules_default() : rules_load(path, &job->why);
-	return job->rules == NULL ? -1 : 0;
-}
-
-static bool
-is_address(const struct rule *via)
-{
-	struct addr a;
-
-	return via->via_brackets && addr_parse_ip(slice_str(via->via_host), 0, &a);
-}
-
-/* Certificates that were named must be there, whether this message needs them or not. */
-static int
-check_trust(const struct send_options *options, struct fail *why)
-{
-	if (options->ca_file == NULL && options->ca_dir == NULL)
-		return 0;
-	struct tls_trust *trust = tls_trust_new(options->ca_file, options->ca_dir, why);
-	if (trust == NULL)
-		return -1;
-	tls_trust_free(trust);
-	return 0;
-}
-
-static int
-set_up_route(struct job *job)
+set_up(struct job *job)
 {
 	const struct send_options *options = job->options;
-	struct deliver_options *d = &job->deliver;
+	struct route_options r = { .policy = options->policy,
+		.via = options->via,
+		.helo = options->helo,
+		.ca_file = options->ca_file,
+		.ca_dir = options->ca_dir,
+		.resolvers = options->resolvers,
+		.port = options->port,
+		.timeout_ms = options->timeout_ms,
+		.trust_ad = options->trust_ad,
+		.verbose = options->verbose };
 
-	if (options->via != NULL) {
-		if (rule_via_parse(slice_str(options->via), &job->arena, &job->via, &job->why) != 0)
-			return fail_prefix(&job->why, "option --via");
-		d->via = &job->via;
-	}
-	d->rules = job->rules;
-	d->ca_file = options->ca_file;
-	d->ca_dir = options->ca_dir;
-	if (check_trust(options, &job->why) != 0)
+	if (route_open(&job->route, &r, &job->arena, &job->why) != 0)
 		return -1;
-	d->port = (uint16_t)options->port;
-	d->timeout_ms = options->timeout_ms;
-	d->verbose = options->verbose;
-	d->seed = mx_seed();
-	d->helo = options->helo != NULL ? helo_parse(options->helo, &job->arena, &job->why)
-					: identity_hostname(&job->arena);
-	if (options->helo != NULL && d->helo == NULL)
-		return fail_prefix(&job->why, "option --helo");
-	/* a smarthost given by its address asks no DNS: no resolv.conf is no reason to fail then */
-	if (d->via != NULL && is_address(d->via) && options->resolvers.n == 0)
+	if (options->no_queue)
 		return 0;
-	return command_resolver(
-	    &options->resolvers, options->trust_ad, &job->arena, &d->resolver, &job->why);
+	if (route_spool(&job->spool, options->queue, &job->arena, &job->why) != 0)
+		return -1;
+	job->have_spool = true;
+	route_work(&job->work, &job->spool, &job->route, job->maildomain, &job->arena);
+	job->work.no_reports =
+	    options->errors == SENDMAIL_ERRORS_TEXT || options->errors == SENDMAIL_ERRORS_QUIET;
+	return 0;
 }
 
 /* Who we are, for addresses without a domain and senders of this host. */
@@ -240,7 +216,7 @@ deliver_main(void *arg)
 
 	/* nothing is stored: what is under way gets a moment to come to its end */
 	signals_stop_on(5000);
-	deliver(&job->deliver, &job->message, job->results, &job->arena, job->deadline);
+	deliver(&job->route.deliver, &job->message, job->results, &job->arena, job->deadline);
 }
 
 /* A line a recipient: deliveries on stdout unless quiet, failures on stderr; JSON all on stdout. */
@@ -259,12 +235,87 @@ report(const struct job *job)
 			continue;
 		}
 		deliver_result_text(r, &line);
+		if (r->status == DELIVER_DEFERRED && job->stored_id != NULL) {
+			if (job->options->quiet)
+				continue; /* it is ours now, and will be tried again */
+			buf_printf(&line, "; kept in the queue as %s", job->stored_id);
+		}
 		if (r->status != DELIVER_DONE)
 			fprintf(stderr, "mxtls %s: %s\n", job->self->name, buf_str(&line));
 		else if (!job->options->quiet)
 			printf("%s\n", buf_str(&line));
 	}
 	buf_free(&line);
+}
+
+/* Straight through: nothing is stored, and what could not be delivered is the caller's. */
+static int
+send_now(struct job *job)
+{
+	job->results = arena_alloc(&job->arena, job->message.recipient_n * sizeof(*job->results));
+	job->deadline = clock_deadline(job->options->deadline_ms);
+	sched_run(deliver_main, job);
+	report(job);
+	return deliver_exit(job->results, job->message.recipient_n);
+}
+
+static enum send_delivery
+delivery_of(const struct send_options *options)
+{
+	if (options->delivery != DELIVERY_AUTO)
+		return (enum send_delivery)options->delivery;
+	if (options->verbose || options->json)
+		return DELIVERY_NOW;
+	if (options->when == SENDMAIL_NOW)
+		return DELIVERY_NOW;
+	return options->when == SENDMAIL_QUEUE_ONLY ? DELIVERY_QUEUE : DELIVERY_BACKGROUND;
+}
+
+static enum submit_errors
+errors_of(const struct send_options *options)
+{
+	static const enum submit_errors words[] = { SUBMIT_ERRORS_MAIL, SUBMIT_ERRORS_PRINT,
+		SUBMIT_ERRORS_MAIL_OK, SUBMIT_ERRORS_PRINT };
+
+	return words[options->errors];
+}
+
+/* From here on the message is ours: the status says so (DECISIONS E31). */
+static int
+act_on_stored(struct job *job, struct submit *s)
+{
+	const struct send_options *options = job->options;
+	struct fail why;
+
+	switch (delivery_of(options)) {
+	case DELIVERY_NOW:
+		submit_try(s, options->deadline_ms);
+		job->results = s->results;
+		report(job);
+		return submit_exit(s, errors_of(options));
+	case DELIVERY_QUEUE:
+		break;
+	default:
+		if (submit_background(s, options->deadline_ms, &why) != 0)
+			log_error("%s; the queue's runner will try", why.text);
+	}
+	if (!options->quiet)
+		printf("%s: queued\n", s->item.id);
+	return EX_OK;
+}
+
+/* Store, try, otherwise keep. */
+static int
+store_and_try(struct job *job)
+{
+	struct submit s;
+
+	if (submit_store(&s, &job->work, &job->message, &job->why) != 0)
+		return command_fail(job->self, &job->why);
+	job->stored_id = s.item.id;
+	int status = act_on_stored(job, &s);
+	submit_end(&s);
+	return status;
 }
 
 int
@@ -280,23 +331,16 @@ send_message(
 	job->self = self;
 	job->options = options;
 	arena_init(&job->arena);
-	tls_init();
 	/* the policy and the route are looked at before the message is read: their errors cost nothing */
-	if (load_policy(job) != 0 || set_up_names(job) != 0 || set_up_route(job) != 0 ||
-	    read_message(job, operands) != 0) {
+	if (set_up_names(job) != 0 || set_up(job) != 0 || read_message(job, operands) != 0)
 		status = command_fail(self, &job->why);
-	} else {
-		job->results =
-		    arena_alloc(&job->arena, job->message.recipient_n * sizeof(*job->results));
-		job->deadline = clock_deadline(options->deadline_ms);
-		sched_run(deliver_main, job);
-		report(job);
-		status = deliver_exit(job->results, job->message.recipient_n);
-	}
+	else
+		status = options->no_queue ? send_now(job) : store_and_try(job);
 	if (job->have_message)
 		message_fini(&job->message);
-	dns_resolver_free(job->deliver.resolver);
-	rules_free(job->rules);
+	if (job->have_spool)
+		spool_close(&job->spool);
+	route_close(&job->route);
 	arena_free(&job->arena);
 	free(job);
 	return status;

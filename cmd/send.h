@@ -11,11 +11,13 @@ struct send_options {
 	const char *sender, *full_name; /* NULL: not given; sender "" or "<>" is the null sender */
 	const char *maildomain, *masquerade;
 	const char *policy, *via, *helo, *ca_file, *ca_dir;
-	const char *config, *log;
+	const char *config, *log, *queue;
 	struct strs resolvers; /* ADDR[:PORT] each */
 	int64_t port, timeout_ms, deadline_ms, max_size;
 	int log_format; /* enum log_format */
 	bool from_headers, ignore_dots, trust_ad, json, quiet, verbose, masquerade_always;
+	bool no_queue;
+	int delivery; /* enum send_delivery */
 
 	/* of sendmail's letters */
 	bool sendmail; /* called by one of its names */
@@ -28,6 +30,7 @@ struct send_options {
 	bool smtputf8, requiretls;
 };
 
+enum send_delivery { DELIVERY_AUTO, DELIVERY_NOW, DELIVERY_BACKGROUND, DELIVERY_QUEUE };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 /* Submit the message on standard input; returns the exit status. self: whose name errors carry. */

@@ -20,9 +20,10 @@ _mxtls() {
     probe:--file | probe:-f | probe:--output | probe:-o | probe:--ca-file | probe:--next-cert | probe:--check-cert) files=-f ;;
     probe:--ca-dir) files=-d ;;
     probe:--port | probe:--at | probe:--enum | probe:--pace | probe:--warn | probe:--crit | probe:--retries | probe:--sni | probe:--helo | probe:--source | probe:--timeout | probe:--deadline | probe:--concurrency | probe:--resolver) return ;;
+    send:--delivery) words="auto now background queue" ;;
     send:--log-format) words="text json" ;;
     send:--policy | send:--ca-file | send:--config | send:--log) files=-f ;;
-    send:--ca-dir) files=-d ;;
+    send:--ca-dir | send:--queue) files=-d ;;
     send:--from | send:-f | send:--full-name | send:-F | send:--maildomain | send:--masquerade | send:--max-size | send:--via | send:--port | send:--helo | send:--timeout | send:--deadline | send:--resolver) return ;;
     listen:--tls) words="off offered required" ;;
     listen:--min-tls) words="TLSv1.0 TLSv1.1 TLSv1.2 TLSv1.3" ;;
@@ -33,7 +34,7 @@ _mxtls() {
     *)
         case ${COMP_WORDS[1]} in
         probe) words="--file -f --port --implicit-tls --mx -4 -6 --allow-private --format --json --csv --nagios --prometheus --output -o --list-fields --verbose -v --ca-file --ca-dir --at --enum --check-injection --pace --print-tlsa --next-cert --check-cert --require --warn --crit --key-types --retries --sni --helo --source --timeout --deadline --concurrency --resolver --trust-ad --no-dane --help" ;;
-        send) words="--from-headers -t --ignore-dots -i --from -f --full-name -F --maildomain --masquerade --masquerade-always --max-size --policy --via --port --ca-file --ca-dir --helo --timeout --deadline --resolver --trust-ad --config --log --log-format --json --quiet --verbose -v --help" ;;
+        send) words="--from-headers -t --ignore-dots -i --from -f --full-name -F --maildomain --masquerade --masquerade-always --max-size --policy --via --port --ca-file --ca-dir --delivery --queue --no-queue --helo --timeout --deadline --resolver --trust-ad --config --log --log-format --json --quiet --verbose -v --help" ;;
         listen) words="--tls --cert --key --self-signed --min-tls --accept --deliver --hostname --max-size --max-recipients --stdio --max-connections --max-connections-per-address --timeout --drain --commit-helpers --log --verbose -v --fault --fault-anywhere --help" ;;
         completion) words="--help" ;;
         esac

@@ -442,7 +442,7 @@ TEXT
     for row in "${rows[@]}"; do
         IFS='|' read -r word code what served <<< "$row"
         before=$(sessions next)
-        run --separate-stderr "$MXTLS" send --json --timeout 20s "${FROM[@]}" bob@pair.test < "$MESSAGE"
+        run --separate-stderr "$MXTLS" send --no-queue --json --timeout 20s "${FROM[@]}" bob@pair.test < "$MESSAGE"
         got="$status|$(r .status)|$(($(sessions next) - before))"
         if [ "$got" != "$code|$what|$served" ]; then
             bad+="$word: wanted $code|$what|$served, was $got: $output"$'\n'
@@ -708,7 +708,7 @@ ROWS
     before=$(sessions good)
     mkfifo "$BATS_TEST_TMPDIR/fifo"
     for signal in INT TERM; do
-        "$MXTLS" send "${FROM[@]}" bob@d45.test < "$BATS_TEST_TMPDIR/fifo" > "$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+        "$MXTLS" send --no-queue "${FROM[@]}" bob@d45.test < "$BATS_TEST_TMPDIR/fifo" > "$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
         pid=$!
         exec {fifo}> "$BATS_TEST_TMPDIR/fifo"
         cat "$MESSAGE" >&"$fifo"
@@ -728,7 +728,7 @@ ROWS
 @test "interrupted while it delivers: a grace of five seconds, then 75; nothing is claimed" {
     local pid
     mx stuck 60 'send 220 mx' 'serve rcpt=break' 'stall'
-    "$MXTLS" send --json "${FROM[@]}" bob@d60.test < "$MESSAGE" > "$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+    "$MXTLS" send --no-queue --json "${FROM[@]}" bob@d60.test < "$MESSAGE" > "$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
     pid=$!
     peer_wait_line stuck '^S1 C: RCPT'
     kill -s TERM "$pid"
@@ -748,20 +748,20 @@ ROWS
     local before
     before=$(sessions good)
     # a pipe without reader
-    { "$MXTLS" send "${FROM[@]}" bob@d45.test < "$MESSAGE" 2> "$BATS_TEST_TMPDIR/err"; echo $? > "$BATS_TEST_TMPDIR/status"; } | exec true
+    { "$MXTLS" send --no-queue "${FROM[@]}" bob@d45.test < "$MESSAGE" 2> "$BATS_TEST_TMPDIR/err"; echo $? > "$BATS_TEST_TMPDIR/status"; } | exec true
     wait_for_line "$BATS_TEST_TMPDIR/status" .
     same "$(cat "$BATS_TEST_TMPDIR/status" "$BATS_TEST_TMPDIR/err")" 0
     # shellcheck disable=SC2016 # for the inner shell
-    run -0 bash -c '"$MXTLS" send -f a@client.box.test bob@d45.test < "$MESSAGE" > /dev/full'
+    run -0 bash -c '"$MXTLS" send --no-queue -f a@client.box.test bob@d45.test < "$MESSAGE" > /dev/full'
     has "cannot write to standard output"
     same "$(($(sessions good) - before))" 2
 }
 
 @test "closed descriptors: no talk in the dialogue or the message" {
-    "$MXTLS" send -v "${FROM[@]}" bob@d45.test < "$MESSAGE" >&- 2>&-
+    "$MXTLS" send --no-queue -v "${FROM[@]}" bob@d45.test < "$MESSAGE" >&- 2>&-
     cmp <(sed 's/$/\r/' "$MESSAGE") "$BATS_FILE_TMPDIR/S$(sessions good).1"
     # without stdin: an empty message, as from /dev/null
-    "$MXTLS" send "${FROM[@]}" bob@d45.test <&- >&- 2>&-
+    "$MXTLS" send --no-queue "${FROM[@]}" bob@d45.test <&- >&- 2>&-
     same "$(sed 's/:.*//' "$BATS_FILE_TMPDIR/S$(sessions good).1" | tr -d '\r' | xargs)" "Message-ID Date From"
 }
 
@@ -808,7 +808,7 @@ POLICY
     postfix_mail hans@rsa.test
     MXTLS_NO_FIBERS=1 send 75 --timeout 1s --resolver 192.0.2.99 "${FROM[@]}" bob@d45.test
     mx stuck 64 'send 220 mx' 'serve rcpt=break' 'stall'
-    "$MXTLS" send --json "${FROM[@]}" bob@d64.test < "$MESSAGE" > "$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+    "$MXTLS" send --no-queue --json "${FROM[@]}" bob@d64.test < "$MESSAGE" > "$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
     local pid=$!
     peer_wait_line stuck '^S1 C: RCPT'
     kill -s TERM "$pid"

@@ -69,7 +69,7 @@ cells() {
     for level in "${LEVELS[@]}"; do
         (
             status=0
-            "$MXTLS" send --json --timeout 20s --ca-file "$CERTS/root.crt" --policy "$BATS_FILE_TMPDIR/policy" \
+            "$MXTLS" send --no-queue --json --timeout 20s --ca-file "$CERTS/root.crt" --policy "$BATS_FILE_TMPDIR/policy" \
                 --port "$(peer_field "$name" '^ready' 2)" --helo "$level.box.test" "$@" -f alice@client.box.test "bob@$level.test" \
                 < "$MESSAGE" > "$work/$level.out" 2> "$work/$level.err" 3>&- || status=$?
             echo "$status" > "$work/$level.status"

@@ -56,6 +56,12 @@ struct deliver_options {
 	    timeout_ms; /* for connecting at most 30 s of it; each reply; twice it for the final one */
 	bool verbose;  /* the dialogue on stderr */
 	uint32_t seed; /* order of equal MX hosts */
+	/*
+	 * Called when recipients have got the message, as soon as the server has said so and before
+	 * anything else is done on that connection: the place to write it down. NULL: none.
+	 */
+	void (*delivered)(void *ctx, struct deliver_result *const *results, size_t n);
+	void *delivered_ctx;
 };
 
 /*

@@ -157,6 +157,24 @@ note_delivered(const struct attempt *a, struct deliver_result *r)
 	r->dsn_passed = (a->session.client.ehlo.caps & EHLO_DSN) != 0;
 }
 
+static void
+note_all_delivered(const struct attempt *a)
+{
+	const struct deliver_options *options = a->g->options;
+	struct deliver_result **done = mem_array(a->g->n, sizeof(struct deliver_result *));
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->g->n; i++) {
+		if (!a->in[i])
+			continue;
+		note_delivered(a, a->g->members[i]);
+		done[n++] = a->g->members[i];
+	}
+	if (options->delivered != NULL && n > 0)
+		options->delivered(options->delivered_ctx, done, n);
+	free(done);
+}
+
 /* --- the transaction (RFC 5321 s3.3) ------------------------------------------------------------------ */
 
 /*
@@ -352,9 +370,7 @@ send_message(struct attempt *a, struct fail *why)
 		    a, a->in, why, why->smtp_code == 0 ? STAGE_UNANSWERED : STAGE_TEXT);
 		return why->smtp_code == 0 || why->smtp_code == 421 ? -1 : 1;
 	}
-	for (size_t i = 0; i < a->g->n; i++)
-		if (a->in[i])
-			note_delivered(a, a->g->members[i]);
+	note_all_delivered(a);
 	return 1;
 }
 

@@ -10,8 +10,6 @@
 #include "app/envelope.h"
 #include "app/header.h"
 #include "app/header_rewrite.h"
-#include "app/header_words.h"
-#include "app/shorten.h"
 #include "app/submit_text.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -29,13 +27,11 @@ struct intake {
 	const struct message_options *options;
 	struct message *message;
 	struct submit_text text;
-	struct submit_fold fold; /* of the header */
-	struct buf lines;        /* out of text */
-	struct buf folded;       /* out of fold, for the file */
-	size_t line_bytes;       /* of the body's line being read */
-	bool has_long, has_8bit; /* what the body has */
-	struct buf section;      /* the header section */
-	size_t line;             /* offset in section of the line being read */
+	struct submit_fold fold;
+	struct buf lines;   /* out of text, for fold */
+	struct buf folded;  /* out of fold, for the file */
+	struct buf section; /* the header section */
+	size_t line;        /* offset in section of the line being read */
 	enum { AT_START, IN_FROM_LINE, IN_HEADER, IN_BODY } where;
 	struct header header;
 	const char *domain;
@@ -57,25 +53,6 @@ write_folded(struct intake *in, struct slice text, struct fail *why)
 		text = slice_sub(text, piece.n, text.n);
 	}
 	return 0;
-}
-
-/* A piece of the body, as it is; lines that are too long are dealt with at the end (app/shorten.h). */
-static int
-write_body(struct intake *in, struct slice text, struct fail *why)
-{
-	for (size_t at = 0; at < text.n;) {
-		struct slice rest = slice_sub(text, at, text.n);
-		size_t n = slice_find(rest, '\n');
-		in->line_bytes += n;
-		in->has_long |= in->line_bytes > LIMIT_TEXT_LINE_BYTES + 1; /* with its CR */
-		if (n < rest.n) {
-			in->line_bytes = 0;
-			n++;
-		}
-		at += n;
-	}
-	in->has_8bit = in->has_8bit || header_has_8bit(text);
-	return tempfile_write(&in->message->text, text, why);
 }
 
 /* RFC 5322 s3.6.4: unique for ever: the time, and 64 random bits. */
@@ -159,6 +136,7 @@ header_done(struct intake *in, struct fail *why)
 	buf_free(&out);
 	message->header_bytes = message->text.bytes;
 	message->header_8bit = in->fold.has_8bit;
+	submit_fold_init(&in->fold, false);
 	in->where = IN_BODY;
 	return rc;
 }
@@ -180,7 +158,7 @@ section_end(struct intake *in, bool empty, struct fail *why)
 	in->section.len = in->line;
 	int rc = header_done(in, why);
 	if (rc == 0 && !empty)
-		rc = write_body(in, slice_make(line, n), why);
+		rc = write_folded(in, slice_make(line, n), why);
 	free(line);
 	return rc;
 }
@@ -234,7 +212,7 @@ take_lines(struct intake *in, struct slice text, struct fail *why)
 			return -1;
 		text = slice_sub(text, n, text.n);
 	}
-	return text.n == 0 ? 0 : write_body(in, text, why);
+	return text.n == 0 ? 0 : write_folded(in, text, why);
 }
 
 /* 0: end of input. */
@@ -285,14 +263,14 @@ read_all(struct intake *in, int fd, int64_t deadline, struct fail *why)
 	}
 	if (in->where != IN_BODY && header_done(in, why) != 0)
 		return -1;
-	in->message->has_8bit = in->message->header_8bit || in->has_8bit;
+	in->message->has_8bit = in->message->header_8bit || in->fold.has_8bit;
 	if (in->text.nuls > 0)
 		log_info("%" PRIu64 " NUL bytes deleted from the message", in->text.nuls);
 	if (in->text.bare_crs > 0)
 		log_info("%" PRIu64 " CR bytes inside of lines became spaces", in->text.bare_crs);
 	if (in->fold.folds > 0)
-		log_info("%" PRIu64 " long lines of the header cut", in->fold.folds);
-	return in->has_long ? message_shorten(in->message, why) : 0;
+		log_info("%" PRIu64 " long lines of the message cut", in->fold.folds);
+	return 0;
 }
 
 int
@@ -344,26 +322,47 @@ message_reader_init(struct message_reader *reader, const struct message *message
 	reader->offset = 0;
 }
 
+/* In place; space holds twice n. Returns the new length. */
+static size_t
+lf_to_crlf(char *space, size_t n)
+{
+	size_t lfs = 0, to;
+
+	for (size_t i = 0; i < n; i++)
+		lfs += space[i] == '\n';
+	to = n + lfs;
+	for (size_t i = n; i > 0 && to > i;) {
+		char c = space[--i];
+		space[--to] = c;
+		if (c == '\n')
+			space[--to] = '\r';
+	}
+	return n + lfs;
+}
+
 int
 message_reader_next(
     struct message_reader *reader, char *space, size_t n, size_t *n_r, struct fail *why)
 {
-	int64_t left = reader->message->text.bytes - reader->offset;
+	const struct message *m = reader->message;
+	int64_t left = (m->stored.lf ? m->stored.bytes : m->text.bytes) - reader->offset;
 	ssize_t got;
 
 	*n_r = 0;
 	if (left == 0)
 		return 0;
+	if (m->stored.lf)
+		n /= 2; /* every byte may be a LF */
 	if ((uint64_t)left < n)
 		n = (size_t)left;
 	do {
-		got = pread(reader->message->text.fd, space, n, reader->offset);
+		got = pread(m->text.fd, space, n, m->stored.offset + reader->offset);
 	} while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return fail_errno(why, FAIL_STORAGE, "reading the temporary file of the message");
 	if (got == 0 && n > 0)
 		return fail_set(why, FAIL_STORAGE, "the temporary file of the message was cut");
-	*n_r = (size_t)got;
+	*n_r = m->stored.lf ? lf_to_crlf(space, (size_t)got) : (size_t)got;
 	reader->offset += got;
 	return 0;
 }

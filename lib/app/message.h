@@ -71,6 +71,14 @@ struct message {
 	const char
 	    *message_id; /* of the header, or the one that was added; NULL: none could be read */
 	struct tempfile text; /* text.bytes is what SIZE= takes */
+	/*
+	 * Where the text lies in text.fd: all of it, lines ended by CR LF, or with stored.lf that piece of
+	 * a queue file, whose LF are read as CR LF.
+	 */
+	struct {
+		bool lf;
+		int64_t offset, bytes;
+	} stored;
 	int64_t header_bytes; /* of the text: the header section with its empty line */
 	bool has_8bit;        /* anywhere in the text */
 	bool header_8bit;     /* in the header section */
@@ -113,7 +121,7 @@ struct message_reader {
 void message_reader_init(struct message_reader *reader, const struct message *message);
 
 /*
- * The next up to n bytes into space. Returns 0 with their number in *n_r, 0 at the end. Fails with
+ * The next up to n (at least 2) bytes into space. Returns 0 with their number in *n_r, 0 at the end. Fails with
  * STORAGE: the file cannot be read or is shorter than it was. Blocks on the disk.
  */
 int message_reader_next(

@@ -11,4 +11,11 @@
 /* The first of both that exists, as a string in arena; NULL when neither does. name: "policy", "mxtls.conf". */
 const char *places_config(const char *name, struct arena *arena);
 
+/*
+ * The folder of a user's own data that must survive: $XDG_STATE_HOME/mxtls/NAME, default
+ * ~/.local/state/mxtls/NAME. The folders above NAME are made (0700); NAME itself is not. NULL with why: CANT_CREATE.
+ */
+struct fail;
+const char *places_state(const char *name, struct arena *arena, struct fail *why);
+
 #endif

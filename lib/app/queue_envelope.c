@@ -17,6 +17,8 @@ static const struct {
 	{ QUEUE_8BITMIME, "8bitmime" },
 	{ QUEUE_SMTPUTF8, "smtputf8" },
 	{ QUEUE_REQUIRETLS, "requiretls" },
+	{ QUEUE_TLS_OPTIONAL, "tls-optional" },
+	{ QUEUE_HEADER_8BIT, "header-8bit" },
 };
 static const struct {
 	unsigned notify;

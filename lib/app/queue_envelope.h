@@ -16,7 +16,7 @@
  *   mxtls-queue 1
  *   id 0vn3k8w2f7hq5x9d
  *   time 1767225600
- *   flags 8bitmime smtputf8 requiretls
+ *   flags 8bitmime smtputf8 requiretls tls-optional header-8bit
  *   sender <user@example.org> ret=hdrs envid=QQ314159
  *   rcpt <a@example.net> notify=success,failure orcpt=rfc822;a@example.net
  *   rcpt <b@example.net>
@@ -36,9 +36,11 @@
 #define QUEUE_ID_BYTES 17 /* 16 characters and NUL */
 
 /* flags of a message */
-#define QUEUE_8BITMIME 1   /* RFC 6152 */
-#define QUEUE_SMTPUTF8 2   /* RFC 6531 */
-#define QUEUE_REQUIRETLS 4 /* RFC 8689 */
+#define QUEUE_8BITMIME 1     /* RFC 6152 */
+#define QUEUE_SMTPUTF8 2     /* RFC 6531 */
+#define QUEUE_REQUIRETLS 4   /* RFC 8689 */
+#define QUEUE_TLS_OPTIONAL 8 /* RFC 8689 s5: TLS-Required: No */
+#define QUEUE_HEADER_8BIT 16 /* the header section is not ASCII */
 
 enum queue_ret { QUEUE_RET_NONE, QUEUE_RET_FULL, QUEUE_RET_HDRS };
 

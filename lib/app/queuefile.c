@@ -45,8 +45,9 @@ spool_open(struct spool *s, const char *path, struct fail *why)
 {
 	bool made = false;
 
-	s->tmp = s->q = s->j = s->corrupt = -1;
-	int root = storage_root_open(path, why);
+	s->unlinked_ms = 0;
+	s->tmp = s->q = s->j = s->dest = s->corrupt = -1;
+	int root = s->root = storage_root_open(path, why);
 	if (root < 0)
 		return fail_prefix(why, "spool");
 	int rc = check_private(root, ".", why);
@@ -57,10 +58,11 @@ spool_open(struct spool *s, const char *path, struct fail *why)
 	if (rc == 0)
 		rc = open_private(root, "j", &s->j, &made, why);
 	if (rc == 0)
+		rc = open_private(root, "dest", &s->dest, &made, why);
+	if (rc == 0)
 		rc = open_private(root, "corrupt", &s->corrupt, &made, why);
 	if (rc == 0 && made && fsync(root) != 0)
 		rc = storage_fail(why, "fsync");
-	close(root);
 	if (rc == 0)
 		return 0;
 	spool_close(s);
@@ -78,9 +80,11 @@ close_fd(int *fd)
 void
 spool_close(struct spool *s)
 {
+	close_fd(&s->root);
 	close_fd(&s->tmp);
 	close_fd(&s->q);
 	close_fd(&s->j);
+	close_fd(&s->dest);
 	close_fd(&s->corrupt);
 }
 
@@ -96,9 +100,13 @@ spool_sweep(const struct spool *s, struct fail *why)
 static int
 make_file(struct queue_writer *w, struct fail *why)
 {
+	struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
 	if (storage_file_create(&w->file, w->spool->tmp, w->id, why) != 0)
 		return -1;
-	return flock(w->file.fd, LOCK_EX | LOCK_NB) == 0 ? 0 : storage_fail(why, "flock");
+	if (flock(w->file.fd, LOCK_EX | LOCK_NB) != 0 || fcntl(w->file.fd, F_OFD_SETLK, &all) != 0)
+		return storage_fail(why, "lock");
+	return 0;
 }
 
 static int
@@ -125,8 +133,9 @@ queuefile_create(struct queue_writer *w, const struct spool *s, struct queue_env
 	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		return storage_fail(why, "getrandom");
 	w->spool = s;
-	queue_id_make(w->id, clock_wall_us(), random);
-	memcpy(envelope->id, w->id, sizeof(w->id));
+	if (envelope->id[0] == '\0')
+		queue_id_make(envelope->id, clock_wall_us(), random);
+	memcpy(w->id, envelope->id, sizeof(w->id));
 	if (envelope->time == 0)
 		envelope->time = clock_wall();
 	storage_file_init(&w->file);
@@ -256,12 +265,23 @@ check_file(const struct spool *s, const char *id, int fd, int64_t *size_r, struc
 	return 0;
 }
 
-/* The file must be what its trailer says: every byte of it. */
+static int64_t
+count_lfs(const char *data, size_t n)
+{
+	int64_t lfs = 0;
+
+	for (size_t i = 0; i < n; i++)
+		lfs += data[i] == '\n';
+	return lfs;
+}
+
+/* The file must be what its trailer says: every byte of it. *crs_r: bytes that CR LF at the end of every line adds. */
 static int
-check_trailer(int fd, int64_t size, struct fail *why)
+check_trailer(int fd, int64_t size, int64_t *crs_r, struct fail *why)
 {
 	char trailer[QUEUE_TRAILER_BYTES], want[QUEUE_TRAILER_BYTES + 1];
-	int64_t bytes = size - QUEUE_TRAILER_BYTES;
+	int64_t bytes = size - QUEUE_TRAILER_BYTES, lfs = 0;
+	char last = '\n';
 	uint32_t crc = 0;
 	int rc = read_at(fd, trailer, sizeof(trailer), bytes, why);
 
@@ -271,9 +291,14 @@ check_trailer(int fd, int64_t size, struct fail *why)
 	for (int64_t at = 0; at < bytes && rc == 0; at += READ_BYTES) {
 		size_t n = bytes - at < READ_BYTES ? (size_t)(bytes - at) : READ_BYTES;
 		rc = read_at(fd, data, n, at, why);
+		if (rc != 0)
+			break;
 		crc = crc32c(crc, data, n);
+		lfs += count_lfs(data, n);
+		last = data[n - 1];
 	}
 	free(data);
+	*crs_r = lfs + (last != '\n' ? 2 : 0);
 	trailer_format(want, (uint64_t)bytes, crc);
 	if (rc == 0 && memcmp(trailer, want, sizeof(trailer)) != 0)
 		return fail_set(why, FAIL_QUEUE_FILE, "torn: the trailer does not fit");
@@ -313,21 +338,25 @@ read_envelope(struct queuefile *qf, const char *id, int64_t bytes, struct fail *
 static int
 open_and_check(const struct spool *s, const char *id, struct queuefile *qf, struct fail *why)
 {
-	int64_t size;
+	int64_t size, crs = 0;
 
 	if (!queue_id_valid(slice_str(id)))
 		return fail_set(why, FAIL_QUEUE_FILE, "not a queue id");
-	qf->fd = openat(s->q, id, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	qf->fd = openat(s->q, id, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	if (qf->fd < 0 && errno == ENOENT)
 		return fail_errno(why, FAIL_NO_INPUT, "open");
 	/* a link, a socket, a device without driver */
-	if (qf->fd < 0 && (errno == ELOOP || errno == ENXIO || errno == ENODEV))
+	if (qf->fd < 0 && (errno == ELOOP || errno == ENXIO || errno == ENODEV || errno == EISDIR))
 		return fail_errno(why, FAIL_QUEUE_FILE, "not a regular file");
 	if (qf->fd < 0)
 		return storage_fail(why, "open");
-	if (check_file(s, id, qf->fd, &size, why) != 0 || check_trailer(qf->fd, size, why) != 0)
+	if (check_file(s, id, qf->fd, &size, why) != 0 ||
+	    check_trailer(qf->fd, size, &crs, why) != 0 ||
+	    read_envelope(qf, id, size - QUEUE_TRAILER_BYTES, why) != 0)
 		return -1;
-	return read_envelope(qf, id, size - QUEUE_TRAILER_BYTES, why);
+	/* the lines of the envelope: five, the recipients, the empty one */
+	qf->wire_bytes = qf->text_bytes + crs - 6 - (int64_t)qf->envelope.rcpts_n;
+	return 0;
 }
 
 int

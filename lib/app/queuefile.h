@@ -23,14 +23,17 @@
  * trailer is torn and never delivered.
  *
  * Directories of a spool, all 0700 and ours: tmp/ (being written, under flock, same name as later
- * in q/), q/ (accepted), j/ (journals), corrupt/ (damaged files). A file is accepted by the rename
+ * in q/), q/ (accepted), j/ (journals), dest/ (destinations that are being tried or do not answer),
+ * corrupt/ (damaged files, and reports that nobody takes). A file is accepted by the rename
  * into q/ and the fsync of q/. A file in q/ that is also in tmp/ under its name (two links: a crash
  * where the file system knows no exclusive rename) is whole; queuefile_open drops the name in tmp/.
  */
 #define QUEUE_TRAILER_BYTES 40
 
 struct spool {
-	int tmp, q, j, corrupt;
+	int root, tmp, q, j, dest, corrupt;
+	int64_t
+	    unlinked_ms; /* since when something unlinked in q/ is not synced; 0: nothing is (spool_flush) */
 };
 
 /*
@@ -52,9 +55,9 @@ struct queue_writer {
 };
 
 /*
- * Start a message: fills envelope->id (made new) and, when it is 0, envelope->time. hold: the file is
- * made at once and locked, and stays so until queuefile_release, so that its submitter may deliver
- * it first. Otherwise a message of less than STORAGE_BUFFER_BYTES stays in memory until the commit,
+ * Start a message: fills envelope->id (made new when it is empty) and, when it is 0, envelope->time. hold: the file is
+ * made at once and locked (flock, and app/queue_item.h's locks of all recipients), and stays so until
+ * queuefile_release, so that its submitter may deliver it first. Otherwise a message of less than STORAGE_BUFFER_BYTES stays in memory until the commit,
  * which makes its file, and whoever comes first delivers it. Fails with STORAGE, STORAGE_FULL, and
  * as queue_envelope_format; then there is nothing to abort.
  */
@@ -84,11 +87,12 @@ struct queuefile {
 	struct queue_envelope envelope;
 	int64_t text_offset; /* in fd: pread it */
 	int64_t text_bytes;
+	int64_t wire_bytes; /* of the text with lines ended by CR LF, also the last one */
 	struct arena arena;
 };
 
 /*
- * Open and verify q/<id>: a regular file with one link, ours, that nobody else may write to; whole
+ * Open (for reading, and for the locks of app/queue_item.h) and verify q/<id>: a regular file with one link, ours, that nobody else may write to; whole
  * by its trailer; the envelope is of version 1 and says the same id. Reads the whole file once and
  * blocks on the disk: in the queue's children only. Fails with NO_INPUT (errnum ENOENT: gone),
  * QUEUE_FILE (move it to corrupt/), STORAGE (the disk); then there is nothing to close.

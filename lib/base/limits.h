@@ -80,9 +80,12 @@
 
 /* Local files. */
 #define LIMIT_ENVELOPE_BYTES \
-	(24 * 1024 * 1024)    /* 10000 recipients with DSN words, every byte escaped */
-#define LIMIT_ENVID_BYTES 100 /* RFC 3461 s4.4 */
-#define LIMIT_ORCPT_BYTES 500 /* RFC 3461 s4.2 */
+	(24 * 1024 * 1024)           /* 10000 recipients with DSN words, every byte escaped */
+#define LIMIT_ENVID_BYTES 100        /* RFC 3461 s4.4 */
+#define LIMIT_ORCPT_BYTES 500        /* RFC 3461 s4.2 */
+#define LIMIT_JOURNAL_TEXT_BYTES 500 /* kept of what a server said about a recipient */
+/* every recipient of a big message deferred in words of its own for five days */
+#define LIMIT_JOURNAL_BYTES (512L * 1024 * 1024)
 #define LIMIT_CONFIG_BYTES (8 * 1024 * 1024) /* policy file with its @lists */
 #define LIMIT_CONFIG_LINE_BYTES 8192
 #define LIMIT_JSON_DEPTH 32 /* a record nests 8 deep; jansson recurses, and stacks are small */

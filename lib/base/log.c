@@ -43,6 +43,14 @@ log_open(const char *where, const char *tag)
 	return log_fd < 0 ? -1 : 0;
 }
 
+int
+log_forked(void)
+{
+	if (log_to_syslog)
+		closelog();
+	return log_fd;
+}
+
 /* text is sanitised. */
 static void
 write_log(enum log_level level, const char *text, bool plain)

@@ -20,6 +20,12 @@ void log_level_set(enum log_level level);
  */
 int log_open(const char *where, const char *tag);
 
+/*
+ * After fork in the child, before it closes what it does not know: the connection to syslog is made
+ * anew when it is needed. Returns the descriptor that must stay open, -1 for none.
+ */
+int log_forked(void);
+
 /* A line for that log only: what happened to a message. plain: without time and tag (NDJSON). */
 void log_event(const char *line, bool plain);
 

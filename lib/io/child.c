@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "io/io.h"
 #include "io/sched.h"
 #include "io/signals.h"
@@ -32,19 +33,20 @@ close_from_to(unsigned from, unsigned to)
 		close((int)fd);
 }
 
-/* Close everything above 2 but keep[n] (at most 16) and one more (-1: none). */
+/* Close everything above 2 but keep[n] (at most 16) and two more (-1: none). */
 static void
-close_others(const int *keep, size_t n, int one_more)
+close_others(const int *keep, size_t n, int one_more, int two_more)
 {
-	int sorted[17] = { one_more };
+	int sorted[18] = { one_more, two_more };
 	unsigned from = 3;
 
 	if (n > 16)
 		n = 16;
 	for (size_t i = 0; i < n; i++)
-		sorted[i + 1] = keep[i];
-	qsort(sorted, n + 1, sizeof(sorted[0]), compare_ints);
-	for (size_t i = 0; i <= n; i++) {
+		sorted[i + 2] = keep[i];
+	n += 2;
+	qsort(sorted, n, sizeof(sorted[0]), compare_ints);
+	for (size_t i = 0; i < n; i++) {
 		if (sorted[i] < (int)from)
 			continue;
 		close_from_to(from, (unsigned)sorted[i] - 1);
@@ -144,7 +146,7 @@ child_fork(struct child *c_r, int (*fn)(void *arg), void *arg, const int *keep_f
 		return -1;
 	if (pid > 0)
 		return 0;
-	close_others(keep_fds, n, held);
+	close_others(keep_fds, n, held, log_forked());
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	sched_forked();
@@ -182,7 +184,7 @@ child_exec(struct child *c_r, char *const argv[], char *const envp[], int in, in
 			fds[i] = fcntl(fds[i], F_DUPFD, 3);
 	for (int i = 0; i < 3; i++)
 		place_fd(fds[i], i);
-	close_others(NULL, 0, held);
+	close_others(NULL, 0, held, -1);
 	execve(argv[0], argv, envp);
 	_exit(127);
 }

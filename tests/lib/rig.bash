@@ -38,6 +38,9 @@ export RIG_LIB
 # shellcheck source=tests/lib/postfix.bash
 . "$RIG_LIB/postfix.bash"
 
+# the queue of those who name none
+export XDG_STATE_HOME=${BATS_FILE_TMPDIR:-/nonexistent}/state
+
 if [ -z "${BOX:-}" ]; then
     echo "run this file inside the box: tests/box bats FILE" >&2
     exit 70

@@ -21,7 +21,7 @@ message_make() {
 mxtls_send() {
     local want=$1
     shift
-    run "-$want" --separate-stderr "$MXTLS" send --timeout 20s "$@" < "$MESSAGE"
+    run "-$want" --separate-stderr "$MXTLS" send --no-queue --timeout 20s "$@" < "$MESSAGE"
 }
 
 send() {

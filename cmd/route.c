@@ -1,0 +1,118 @@
+#include "route.h"
+
+#include "app/identity.h"
+#include "app/places.h"
+#include "command.h"
+#include "net/helo.h"
+#include "policy/mx.h"
+#include "tls/verify.h"
+
+/* The policy: a file that is named or lies where it belongs; any error in it and nothing is sent. */
+static int
+load_policy(
+    struct route *route, const struct route_options *options, struct arena *arena, struct fail *why)
+{
+	const char *path = options->policy;
+
+	if (path == NULL)
+		path = places_config("policy", arena);
+	route->rules = path == NULL ? rules_default() : rules_load(path, why);
+	return route->rules == NULL ? -1 : 0;
+}
+
+static bool
+is_address(const struct rule *via)
+{
+	struct addr a;
+
+	return via->via_brackets && addr_parse_ip(slice_str(via->via_host), 0, &a);
+}
+
+/* Certificates that were named must be there, whether this message needs them or not. */
+static int
+check_trust(const struct route_options *options, struct fail *why)
+{
+	if (options->ca_file == NULL && options->ca_dir == NULL)
+		return 0;
+	struct tls_trust *trust = tls_trust_new(options->ca_file, options->ca_dir, why);
+	if (trust == NULL)
+		return -1;
+	tls_trust_free(trust);
+	return 0;
+}
+
+static int
+set_up(
+    struct route *route, const struct route_options *options, struct arena *arena, struct fail *why)
+{
+	struct deliver_options *d = &route->deliver;
+
+	if (options->via != NULL) {
+		if (rule_via_parse(slice_str(options->via), arena, &route->via, why) != 0)
+			return fail_prefix(why, "option --via");
+		d->via = &route->via;
+	}
+	d->rules = route->rules;
+	d->ca_file = options->ca_file;
+	d->ca_dir = options->ca_dir;
+	if (check_trust(options, why) != 0)
+		return -1;
+	d->port = (uint16_t)options->port;
+	d->timeout_ms = options->timeout_ms;
+	d->verbose = options->verbose;
+	d->seed = mx_seed();
+	d->helo = options->helo != NULL ? helo_parse(options->helo, arena, why)
+					: identity_hostname(arena);
+	if (options->helo != NULL && d->helo == NULL)
+		return fail_prefix(why, "option --helo");
+	/* a smarthost given by its address asks no DNS: no resolv.conf is no reason to fail then */
+	if (d->via != NULL && is_address(d->via) && options->resolvers.n == 0)
+		return 0;
+	return command_resolver(&options->resolvers, options->trust_ad, arena, &d->resolver, why);
+}
+
+int
+route_open(
+    struct route *route, const struct route_options *options, struct arena *arena, struct fail *why)
+{
+	*route = (struct route){ 0 };
+	tls_init();
+	if (load_policy(route, options, arena, why) == 0 && set_up(route, options, arena, why) == 0)
+		return 0;
+	route_close(route);
+	return -1;
+}
+
+void
+route_close(struct route *route)
+{
+	dns_resolver_free(route->deliver.resolver);
+	rules_free(route->rules);
+	*route = (struct route){ 0 };
+}
+
+int
+route_spool(struct spool *spool, const char *path, struct arena *arena, struct fail *why)
+{
+	if (path == NULL && (path = places_state("queue", arena, why)) == NULL)
+		return -1;
+	return spool_open(spool, path, why);
+}
+
+void
+route_work(struct queue_work *work, struct spool *spool, const struct route *route,
+    const char *maildomain, struct arena *arena)
+{
+	const char *host = route->deliver.helo;
+
+	if (host == NULL)
+		host = identity_nodename(arena);
+	if (maildomain == NULL)
+		maildomain = identity_maildomain(arena);
+	*work = (struct queue_work){ .spool = spool,
+		.deliver = route->deliver,
+		.host = host,
+		.domain = maildomain != NULL ? maildomain : host,
+		.lifetime_s = QUEUE_LIFETIME_S,
+		.delay_notice_s = QUEUE_DELAY_NOTICE_S };
+}

@@ -1,0 +1,39 @@
+#ifndef ROUTE_H
+#define ROUTE_H
+
+#include "app/queue_work.h"
+#include "base/arena.h"
+#include "policy/rules.h"
+
+/* The way of mail out of this host, as options and mxtls.conf describe it: for send and for the queue. */
+struct route_options {
+	const char *policy, *via, *helo, *ca_file, *ca_dir; /* NULL: not given */
+	struct strs resolvers;                              /* ADDR[:PORT] each */
+	int64_t port, timeout_ms;
+	bool trust_ad, verbose;
+};
+
+struct route {
+	struct rules *rules;
+	struct rule via;
+	struct deliver_options deliver;
+};
+
+/*
+ * Read the policy, look at the certificates, make the resolver. Everything lives in arena or in the route.
+ * On failure there is nothing to close. Fails with POLICY_FILE, USAGE, CONFIG, TLS_CONFIG, DNS_NAME.
+ */
+int route_open(struct route *route, const struct route_options *options, struct arena *arena,
+    struct fail *why);
+void route_close(struct route *route);
+
+/*
+ * Open the spool: path, or the user's own where NULL. Fails as spool_open.
+ */
+int route_spool(struct spool *spool, const char *path, struct arena *arena, struct fail *why);
+
+/* What working on the queue needs. helo and maildomain: as given, NULL: the host's. */
+void route_work(struct queue_work *work, struct spool *spool, const struct route *route,
+    const char *maildomain, struct arena *arena);
+
+#endif

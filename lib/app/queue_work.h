@@ -1,0 +1,60 @@
+#ifndef APP_QUEUE_WORK_H
+#define APP_QUEUE_WORK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "app/deliver.h"
+#include "app/queue_item.h"
+
+/*
+ * Work on one message of the queue: try it, write down what became of it, report to its sender, end it.
+ * Used by the submitter, who tries at once, and by the children of the runner.
+ */
+#define QUEUE_LIFETIME_S (5 * 24 * 3600) /* RFC 5321 s4.5.4.1: at least 4 to 5 days */
+#define QUEUE_DELAY_NOTICE_S (4 * 3600)
+#define QUEUE_KEPT_REPORTS 100 /* undeliverable reports kept in corrupt/ */
+
+struct queue_work {
+	struct spool *spool;
+	struct deliver_options deliver;     /* delivered and its ctx are ours */
+	const char *host;                   /* our name in reports: FQDN or address literal */
+	const char *domain;                 /* of MAILER-DAEMON */
+	int64_t lifetime_s, delay_notice_s; /* delay_notice_s 0: none */
+	bool no_reports;                    /* the submitter tells by itself (-oep) */
+	/* Told of each recipient once it is known; NULL: nobody. */
+	void (*note)(void *ctx, const struct queue_item *item, const struct deliver_result *r);
+	void *note_ctx;
+};
+
+/*
+ * Deliver to recipients that are locked and pending, and write down each outcome.
+ *
+ * rcpts      n numbers in the envelope, ascending
+ * message    their message, recipients in the same order; NULL: made of the queue file
+ * results_r  n elements; strings in arena. With message NULL results_r[i].to dies with this call.
+ * deadline   of the attempt
+ * Returns 0, also when nothing could be delivered; -1 when the disk refuses to take outcomes: then nobody
+ * should go on with this message now. Fails with STORAGE, STORAGE_FULL, QUEUE_FILE.
+ */
+int queue_work_try(struct queue_work *work, struct queue_item *item, const size_t *rcpts, size_t n,
+    const struct message *message, struct deliver_result *results_r, struct arena *arena,
+    int64_t deadline, struct fail *why);
+
+/*
+ * The recipients were not tried because their destination is known not to answer: expire those that are
+ * too old. host and text of the destination's last failure, "" for none. Fails as queue_work_try.
+ */
+int queue_work_expire(struct queue_work *work, struct queue_item *item, const size_t *rcpts,
+    size_t n, const char *host, const char *text, struct fail *why);
+
+/*
+ * The round of this message is over: make the report that is due, the notice of a delay, and end it
+ * when nothing is left. report_r: the id of a report that was queued, "" for none; it is locked by nobody. Fails with
+ * STORAGE, STORAGE_FULL; then it is done by whoever comes next.
+ */
+int queue_work_finish(struct queue_work *work, struct queue_item *item,
+    char report_r[QUEUE_ID_BYTES], struct fail *why);
+
+#endif
