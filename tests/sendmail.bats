@@ -118,3 +118,28 @@ ROWS
     same "$(envelope)" "one@example.org bob@example.test"
     same "$(sent | grep ^From:)" "From: one@example.org (Cron Daemon)"
 }
+
+# content FILE: what the message says, by Python's reading of it.
+content() {
+    python3 -c '
+import email, email.policy, sys
+m = email.message_from_binary_file(open(sys.argv[1], "rb"), policy=email.policy.default)
+sys.stdout.buffer.write(b"".join(p.get_payload(decode=True) for p in m.walk() if not p.is_multipart()))' "$1"
+}
+
+@test "lines over 998 arrive whole, as quoted-printable where MIME allows it, and no longer than that on the wire (DECISIONS E36)" {
+    local dir=$BATS_TEST_TMPDIR
+    { printf 'Subject: long\nTo: bob@example.test\n\nshort = \n'; head -c 100000 /dev/zero | tr '\0' 'y'; printf '\n\303\274 end\n'; } > "$dir/in"
+    sendmail -odi -t < "$dir/in"
+    sent > "$dir/out"
+    same "$(awk 'length > 76' "$dir/out" | grep -vc ^Received)" 0
+    file_has "$dir/out" "Content-Transfer-Encoding: quoted-printable"
+    file_has "$dir/out" "Content-Type: text/plain; charset=UTF-8"
+    cmp <(sed '1,/^$/d' "$dir/in") <(content "$dir/out" | tr -d '\r')
+    # a signed one is only cut
+    { printf 'Content-Type: multipart/signed; boundary=b\n\n--b\n\n'; head -c 2000 /dev/zero | tr '\0' 'y'; printf '\n--b--\n'; } > "$dir/in"
+    sendmail -odi bob@example.test < "$dir/in"
+    sent > "$dir/out"
+    file_has_not "$dir/out" "quoted-printable"
+    same "$(awk 'length > 998' "$dir/out")" ""
+}

@@ -10,6 +10,8 @@
 #include "app/envelope.h"
 #include "app/header.h"
 #include "app/header_rewrite.h"
+#include "app/header_words.h"
+#include "app/shorten.h"
 #include "app/submit_text.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -27,11 +29,13 @@ struct intake {
 	const struct message_options *options;
 	struct message *message;
 	struct submit_text text;
-	struct submit_fold fold;
-	struct buf lines;   /* out of text, for fold */
-	struct buf folded;  /* out of fold, for the file */
-	struct buf section; /* the header section */
-	size_t line;        /* offset in section of the line being read */
+	struct submit_fold fold; /* of the header */
+	struct buf lines;        /* out of text */
+	struct buf folded;       /* out of fold, for the file */
+	size_t line_bytes;       /* of the body's line being read */
+	bool has_long, has_8bit; /* what the body has */
+	struct buf section;      /* the header section */
+	size_t line;             /* offset in section of the line being read */
 	enum { AT_START, IN_FROM_LINE, IN_HEADER, IN_BODY } where;
 	struct header header;
 	const char *domain;
@@ -53,6 +57,25 @@ write_folded(struct intake *in, struct slice text, struct fail *why)
 		text = slice_sub(text, piece.n, text.n);
 	}
 	return 0;
+}
+
+/* A piece of the body, as it is; lines that are too long are dealt with at the end (app/shorten.h). */
+static int
+write_body(struct intake *in, struct slice text, struct fail *why)
+{
+	for (size_t at = 0; at < text.n;) {
+		struct slice rest = slice_sub(text, at, text.n);
+		size_t n = slice_find(rest, '\n');
+		in->line_bytes += n;
+		in->has_long |= in->line_bytes > LIMIT_TEXT_LINE_BYTES + 1; /* with its CR */
+		if (n < rest.n) {
+			in->line_bytes = 0;
+			n++;
+		}
+		at += n;
+	}
+	in->has_8bit = in->has_8bit || header_has_8bit(text);
+	return tempfile_write(&in->message->text, text, why);
 }
 
 /* RFC 5322 s3.6.4: unique for ever: the time, and 64 random bits. */
@@ -136,7 +159,6 @@ header_done(struct intake *in, struct fail *why)
 	buf_free(&out);
 	message->header_bytes = message->text.bytes;
 	message->header_8bit = in->fold.has_8bit;
-	submit_fold_init(&in->fold, false);
 	in->where = IN_BODY;
 	return rc;
 }
@@ -158,7 +180,7 @@ section_end(struct intake *in, bool empty, struct fail *why)
 	in->section.len = in->line;
 	int rc = header_done(in, why);
 	if (rc == 0 && !empty)
-		rc = write_folded(in, slice_make(line, n), why);
+		rc = write_body(in, slice_make(line, n), why);
 	free(line);
 	return rc;
 }
@@ -212,7 +234,7 @@ take_lines(struct intake *in, struct slice text, struct fail *why)
 			return -1;
 		text = slice_sub(text, n, text.n);
 	}
-	return text.n == 0 ? 0 : write_folded(in, text, why);
+	return text.n == 0 ? 0 : write_body(in, text, why);
 }
 
 /* 0: end of input. */
@@ -263,14 +285,14 @@ read_all(struct intake *in, int fd, int64_t deadline, struct fail *why)
 	}
 	if (in->where != IN_BODY && header_done(in, why) != 0)
 		return -1;
-	in->message->has_8bit = in->message->header_8bit || in->fold.has_8bit;
+	in->message->has_8bit = in->message->header_8bit || in->has_8bit;
 	if (in->text.nuls > 0)
 		log_info("%" PRIu64 " NUL bytes deleted from the message", in->text.nuls);
 	if (in->text.bare_crs > 0)
 		log_info("%" PRIu64 " CR bytes inside of lines became spaces", in->text.bare_crs);
 	if (in->fold.folds > 0)
-		log_info("%" PRIu64 " long lines of the message cut", in->fold.folds);
-	return 0;
+		log_info("%" PRIu64 " long lines of the header cut", in->fold.folds);
+	return in->has_long ? message_shorten(in->message, why) : 0;
 }
 
 int
