@@ -2,7 +2,7 @@
 """
 A scripted SMTP peer that can misbehave, above all around STARTTLS. It shares no code with mxtls.
 
-    smtp_peer.py --listen ADDRESS:PORT [--cert FILE.pem] [OPTION...] STEP...
+    smtp_peer.py --listen ADDRESS:PORT [--cert FILE.pem]... [OPTION...] STEP...
     smtp_peer.py --connect ADDRESS:PORT [OPTION...] STEP...
 
 As a server it prints "ready PORT" (port 0 asks for a free one), then plays STEP... with every client,
@@ -28,7 +28,8 @@ Steps:
     recv [N]         wait for any bytes (at least N), for example a ClientHello, and drop them
     ehlo [WORD,...]  expect EHLO or HELO, answer 250 with these extensions ("SIZE 1000,STARTTLS")
     starttls         expect STARTTLS, send 220, then TLS with --cert: the well-behaved one
-    tls [FILE.pem]   TLS handshake now (server: with FILE or --cert; client: verifies nothing)
+    tls [FILE.pem...]  TLS handshake now (server: with FILE... or every --cert, one of each kind of
+                     key; client: verifies nothing)
     serve [WORD=REPLY,...]  an ordinary server until QUIT: EHLO MAIL RCPT DATA RSET NOOP QUIT, and
                      STARTTLS while in clear if `ehlo` words have it: serve ehlo=STARTTLS;SIZE
                      rcpt=550 5.1.1 no, mail=..., starttls=..., data=..., dot=... replace a reply;
@@ -43,12 +44,12 @@ Steps:
     until-close      read and drop until the peer closes
     session          the steps after it are for the next client; the last script serves all others
 
-Options: --script FILE, --timeout SECONDS (30, of one step), --max-tls 1.0|1.1|1.2|1.3, --min-tls,
+Options: --hello (server: log what each ClientHello offers), --script FILE, --timeout SECONDS (30, of one step), --max-tls 1.0|1.1|1.2|1.3, --min-tls,
 --ciphers STRING, --sni NAME and --verify FILE (client), --client-cert (server asks for one), --spool DIR
 (the text of each DATA as it was on the wire, without the final dot line, in DIR/S<n>.<k>).
 
 Log lines, on stdout: "S<n> C: line" received, "S<n> S: line" sent (client: the other way round),
-"S<n> tls TLSv1.3 CIPHER sni=NAME", "S<n> tls-failed REASON", "S<n> data BYTES", "S<n> plain-bytes HEX"
+"S<n> tls TLSv1.3 CIPHER sni=NAME", "S<n> hello sigalgs=HEX,... ciphers=HEX,...", "S<n> tls-failed REASON", "S<n> data BYTES", "S<n> plain-bytes HEX"
 for what recv dropped, "S<n> failed STEP: REASON", and last "S<n> end".
 """
 
@@ -89,6 +90,27 @@ def unescape(text):
         else:
             out += part.encode()
     return out
+
+
+def numbers16(data):
+    return [data[i : i + 2].hex() for i in range(0, len(data) - 1, 2)]
+
+
+def client_hello(data):
+    """Signature algorithms and cipher suites of a ClientHello in one record (RFC 8446 s4.1.2)."""
+    at = 5 + 4 + 2 + 32  # record, handshake header, version, random
+    at += 1 + data[at]
+    n = int.from_bytes(data[at : at + 2], "big")
+    ciphers = numbers16(data[at + 2 : at + 2 + n])
+    at += 2 + n
+    at += 1 + data[at] + 2
+    sigalgs = []
+    while at + 4 <= len(data):
+        kind, n = int.from_bytes(data[at : at + 2], "big"), int.from_bytes(data[at + 2 : at + 4], "big")
+        if kind == 13:
+            sigalgs = numbers16(data[at + 6 : at + 4 + n])
+        at += 4 + n
+    return sigalgs, ciphers
 
 
 class StepFailed(Exception):
@@ -234,7 +256,9 @@ class Session:
         if self.buffer:
             self.log(f"plain-bytes {self.buffer[:32].hex()}")
             self.buffer = b""
-        context = self.context(rest)
+        context = self.context(rest.split())
+        if self.server and self.args.hello:
+            self.log_hello()
         try:
             if self.server:
                 self.sock = context.wrap_socket(self.sock, server_side=True, suppress_ragged_eofs=False)
@@ -247,7 +271,21 @@ class Session:
             raise StepFailed("no TLS") from error
         self.log(f"tls {self.sock.version()} {self.sock.cipher()[0]} sni={self.sni or '-'}")
 
-    def context(self, pem):
+    def log_hello(self):
+        """What the ClientHello offers; it stays in the socket for OpenSSL."""
+        end = time.monotonic() + 5
+        data = b""
+        while len(data) < 5 or len(data) < 5 + int.from_bytes(data[3:5], "big"):
+            if time.monotonic() > end:
+                raise StepFailed("no whole ClientHello")
+            data = self.sock.recv(1 << 16, socket.MSG_PEEK)
+            if not data:
+                raise StepFailed("the peer closed")
+            time.sleep(0.002)
+        sigalgs, ciphers = client_hello(data)
+        self.log(f"hello sigalgs={','.join(sigalgs)} ciphers={','.join(ciphers)}")
+
+    def context(self, pems):
         args = self.args
         kind = ssl.PROTOCOL_TLS_SERVER if self.server else ssl.PROTOCOL_TLS_CLIENT
         context = ssl.SSLContext(kind)
@@ -270,8 +308,8 @@ class Session:
             context.load_verify_locations(args.verify)
         if self.server and args.client_cert:
             context.verify_mode = ssl.CERT_OPTIONAL
-        if pem or args.cert:
-            context.load_cert_chain(pem or args.cert)
+        for pem in pems or args.cert:
+            context.load_cert_chain(pem)
 
         def remember(_sock, name, _context):
             self.sni = name
@@ -514,7 +552,8 @@ def main():
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--listen", metavar="ADDRESS:PORT")
     where.add_argument("--connect", metavar="ADDRESS:PORT")
-    parser.add_argument("--cert", metavar="FILE.pem")
+    parser.add_argument("--cert", metavar="FILE.pem", action="append", default=[])
+    parser.add_argument("--hello", action="store_true")
     parser.add_argument("--script", metavar="FILE")
     parser.add_argument("--timeout", type=float, default=30)
     parser.add_argument("--min-tls", default="1.2")
