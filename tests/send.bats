@@ -637,9 +637,11 @@ policy a.test may fallback=sometimes\n|1|never, delayed or now
 policy a.test may min=TLSv1.4\n|1|TLSv1.3
 policy a.test encrypt fallback=now\n|1|has no effect
 policy a.test verify\npolicy a.test may\n|2|a.test
+policy a.test fingerprint\n|1|needs sha256=
+policy mx:a.test none\n|1|can only add
 default verify ca=/nonexistent\n|1|/nonexistent
 group x @nonexistent.list\n|1|nonexistent.list
-policy a.test dane-only\n|1|not supported yet
+policy a.test dane-only sticky=yes\n|1|not supported
 ROWS
     mxtls_send 78 "${FROM[@]}" --policy /nonexistent/policy bob@d45.test
     [[ $stderr == *"/nonexistent/policy"* ]] || assert_fail "its name" "$stderr"

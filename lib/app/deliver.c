@@ -31,6 +31,33 @@ keep_reason(const struct deliver_result *r, const struct fail *why)
 	return r->why.code != FAIL_NONE;
 }
 
+/*
+ * on-fail=: a message whose TLS no host can satisfy, while every one of them could be asked, fails for good.
+ * REQUIRETLS asks for that itself (RFC 8689 s4.2.1, DECISIONS E35).
+ */
+static bool
+gives_up(const struct deliver_group *g, const struct deliver_result *r)
+{
+	if (g->other_failure || !decide_is_policy_failure(r->why.code))
+		return false;
+	return g->message->require_tls || g->rule.on_fail == ON_FAIL_BOUNCE ||
+	       (g->rule.on_fail == ON_FAIL_AFTER && g->age_s >= g->rule.on_fail_after_s);
+}
+
+static void
+give_up(const struct deliver_group *g, struct deliver_result *r)
+{
+	r->status = DELIVER_FAILED;
+	r->exit_status = EX_UNAVAILABLE;
+	if (!g->message->require_tls)
+		r->enhanced[0] = '5';
+	else if (r->why.code != FAIL_REQUIRETLS && r->why.code != FAIL_REQUIRETLS_TLS)
+		snprintf(r->enhanced, sizeof(r->enhanced), "%s",
+		    fail_info(FAIL_REQUIRETLS_TLS)->enhanced);
+	else
+		snprintf(r->enhanced, sizeof(r->enhanced), "%s", fail_info(r->why.code)->enhanced);
+}
+
 void
 deliver_fail_pending(struct deliver_group *g, const struct fail *why)
 {
@@ -44,6 +71,8 @@ deliver_fail_pending(struct deliver_group *g, const struct fail *why)
 		if (keep_reason(r, why)) {
 			r->status =
 			    r->why.code == FAIL_CONNECT_SELF ? DELIVER_FAILED : DELIVER_DEFERRED;
+			if (why == NULL && gives_up(g, r))
+				give_up(g, r);
 			continue;
 		}
 		r->why = why != NULL ? *why : no_host;
@@ -82,6 +111,7 @@ find_hosts(struct deliver_group *g, struct mx_list *list_r, struct fail *why)
 {
 	const char *name = g->rule.via_host != NULL ? g->rule.via_host : g->domain;
 
+	g->mx_dnssec = DNSSEC_SECURE; /* of a host that was named, nothing is to be proved */
 	if ((g->rule.via_host != NULL && g->rule.via_brackets) ||
 	    (g->rule.via_host == NULL && g->literal)) {
 		memset(list_r, 0, sizeof(*list_r));
@@ -95,6 +125,7 @@ find_hosts(struct deliver_group *g, struct mx_list *list_r, struct fail *why)
 	if (mx_lookup(g->options->resolver, name, g->options->seed, g->arena, list_r, g->deadline,
 		why) != 0)
 		return -1;
+	g->mx_dnssec = list_r->dns.dnssec;
 	return mx_list_check(list_r, name, why);
 }
 
@@ -113,41 +144,92 @@ must_end(const struct deliver_group *g)
 	return now >= g->deadline || fiber_cap() <= now;
 }
 
+static void
+try_address(struct deliver_group *g, struct deliver_host *host, const struct addr *to)
+{
+	struct decision last;
+
+	deliver_try(g, host, to, false, &last);
+	if (last.action == DECIDE_RECONNECT_CLEAR) {
+		deliver_try(g, host, to, true, &last);
+	} else if (last.action == DECIDE_SKIP && last.clear_later) {
+		struct deliver_later *later =
+		    arena_push(g->arena, &g->later, &g->later_n, sizeof(*later));
+		later->host = host;
+		later->addr = *to;
+	}
+}
+
+static enum mx_family
+family_of(const struct rule *rule)
+{
+	switch (rule->family) {
+	case FAMILY_IPV6_ONLY:
+		return MX_FAMILY_IPV6;
+	case FAMILY_IPV4_ONLY:
+		return MX_FAMILY_IPV4;
+	case FAMILY_ANY:
+	case FAMILY_IPV6_FIRST:
+		break;
+	}
+	return MX_FAMILY_BOTH;
+}
+
+/* ipv6=prefer: those of IPv6 first, each family in its order. */
+static void
+sort_addresses(const struct rule *rule, struct addr *addrs, size_t n)
+{
+	size_t next = 0;
+
+	for (size_t i = 0; rule->family == FAMILY_IPV6_FIRST && i < n; i++) {
+		struct addr addr = addrs[i];
+		if (addr.sa.ss_family != AF_INET6)
+			continue;
+		memmove(&addrs[next + 1], &addrs[next], (i - next) * sizeof(addr));
+		addrs[next++] = addr;
+	}
+}
+
 /* Every address of one host, until nobody is pending. Returns 0, or -1 with why when it has none. */
 static int
-try_host(struct deliver_group *g, const struct mx_host *host, struct fail *why)
+try_host(struct deliver_group *g, const struct mx_host *mx, struct fail *why)
 {
-	struct exchange_facts facts;
+	struct deliver_host *host = arena_alloc(g->arena, sizeof(*host));
 	struct addr *addrs;
 	size_t n;
 
-	if (mx_addresses(g->options->resolver, host, MX_FAMILY_BOTH, g->arena, &addrs, &n, &facts,
-		g->deadline, why) != 0)
+	host->mx = mx;
+	if (mx_addresses(g->options->resolver, mx, family_of(&g->rule), g->arena, &addrs, &n,
+		&host->facts, g->deadline, why) != 0)
 		return -1;
+	sort_addresses(&g->rule, addrs, n);
 	for (size_t i = 0; i < n && deliver_pending(g) > 0 && !must_end(g); i++) {
 		addr_set_port(&addrs[i], port_of(g));
-		if (deliver_attempt(g, host, &addrs[i], false))
-			deliver_attempt(g, host, &addrs[i], true);
+		try_address(g, host, &addrs[i]);
 	}
 	return 0;
 }
 
 static void
-set_up_tls(struct deliver_group *g, struct fail *why)
+set_up_trust(struct deliver_group *g, struct fail *why)
 {
-	bool identity = level_needs_identity(g->rule.level);
-	/* unauthenticated TLS takes what the server has: weak TLS beats clear text (reference send.md 4.5) */
-	struct tls_client_options tls = { .min = g->rule.tls_min,
-		.security_level = identity ? 1 : 0 };
 	const char *ca_file = g->rule.ca_file, *ca_dir = NULL;
 
 	if (ca_file == NULL) {
 		ca_file = g->options->ca_file;
 		ca_dir = g->options->ca_dir;
 	}
-	g->tls = tls_ctx_client(&tls, why);
-	if (g->tls != NULL)
-		g->trust = tls_trust_new(ca_file, ca_dir, why);
+	g->trust = tls_trust_new(ca_file, ca_dir, why);
+}
+
+/* fallback=delayed: nobody has taken the message over TLS, and it is old enough (reference send.md 4.5). */
+static void
+ask_in_clear(struct deliver_group *g)
+{
+	struct decision last;
+
+	for (size_t i = 0; i < g->later_n && deliver_pending(g) > 0 && !must_end(g); i++)
+		deliver_try(g, g->later[i].host, &g->later[i].addr, true, &last);
 }
 
 /* Each host in turn; what then is left has failed. */
@@ -162,6 +244,7 @@ ask_hosts(struct deliver_group *g, const struct mx_list *list)
 		if (try_host(g, &list->hosts[i], &host_why) != 0 &&
 		    (why.code == FAIL_NONE || !fail_is_temporary(&why)))
 			why = host_why;
+	ask_in_clear(g);
 	if (must_end(g) && deliver_pending(g) > 0)
 		fail_set(&why, clock_ms() >= g->deadline ? FAIL_TIMEOUT : FAIL_CANCELLED,
 		    "out of time before every host was asked");
@@ -174,8 +257,10 @@ run_group(struct deliver_group *g)
 	struct mx_list list;
 	struct fail why;
 
-	set_up_tls(g, &why);
-	if (g->tls == NULL || g->trust == NULL || find_hosts(g, &list, &why) != 0) {
+	if (g->message->accepted_at > 0 && clock_wall() > g->message->accepted_at)
+		g->age_s = clock_wall() - g->message->accepted_at;
+	set_up_trust(g, &why);
+	if (g->trust == NULL || find_hosts(g, &list, &why) != 0) {
 		deliver_fail_pending(g, &why);
 		return;
 	}
@@ -204,7 +289,8 @@ group_fiber(void *arg)
 		deliver_fail_pending(&job->group, &why);
 	}
 	tls_trust_free(job->group.trust);
-	tls_ctx_free(job->group.tls);
+	tls_ctx_free(job->group.tls[0]);
+	tls_ctx_free(job->group.tls[1]);
 	--*job->running;
 	io_wake(job->done, 1);
 }
@@ -220,7 +306,12 @@ effective_rule(const struct deliver_options *options, const struct rule *rule)
 	effective.via_host = options->via->via_host;
 	effective.via_brackets = options->via->via_brackets;
 	effective.port = options->via->port;
+	effective.implicit_tls = options->via->implicit_tls;
 	effective.match = options->via->match;
+	/* what the rule says about its own route is not about this one */
+	memset(&effective.match_names, 0, sizeof(effective.match_names));
+	effective.auth = effective.sni = effective.client_cert = NULL;
+	effective.auth_insecure = false;
 	return effective;
 }
 

@@ -39,6 +39,9 @@ struct deliver_result {
 	int port;
 	const struct tls_facts
 	    *tls; /* of the session that the outcome comes from; NULL: in clear, or none */
+	/* of decide_protection: dane, sts, pkix, pin, enc, none; NULL when not delivered */
+	const char *protection;
+	bool lowered;             /* a rule with lower=yes took the place of rule's level */
 	const char *clear_reason; /* why it went in clear; NULL when it did not */
 	bool maybe_duplicate; /* the connection was lost between final dot and reply (RFC 1047) */
 	bool

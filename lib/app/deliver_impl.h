@@ -2,10 +2,18 @@
 #define APP_DELIVER_IMPL_H
 
 #include "app/deliver.h"
+#include "app/session.h"
+#include "policy/decide.h"
 #include "policy/mx.h"
 #include "tls/verify.h"
 
-/* Private to deliver*.c: recipients that go the same way. */
+/* Private to deliver*.c: an address that may be tried again in clear, when no host works over TLS. */
+struct deliver_later {
+	struct deliver_host *host;
+	struct addr addr;
+};
+
+/* Recipients that go the same way. */
 struct deliver_group {
 	const struct deliver_options *options;
 	const struct message *message;
@@ -19,8 +27,21 @@ struct deliver_group {
 	struct deliver_result **members;
 	size_t n;
 
-	struct tls_ctx *tls;
+	struct tls_ctx *tls[2]; /* by demand.strict; made when first needed */
 	struct tls_trust *trust;
+	enum dnssec mx_dnssec; /* of what led to the hosts; SECURE: the administrator named them */
+	int64_t age_s;         /* of the message */
+	bool other_failure;    /* of a host that could not be asked: the policy is not to blame */
+	struct deliver_later *later;
+	size_t later_n;
+};
+
+/* An MX host of a group's next hop. */
+struct deliver_host {
+	const struct mx_host *mx;
+	struct exchange_facts facts; /* addresses and TLSA records */
+	bool tlsa_known;
+	enum sts_effect sts;
 };
 
 /* Members without a final answer: not tried, or deferred in a way that another host may mend. */
@@ -32,11 +53,52 @@ size_t deliver_pending(const struct deliver_group *g);
  */
 void deliver_fail_pending(struct deliver_group *g, const struct fail *why);
 
+/* What is demanded at one address of a host; asks for its TLSA records where they count. */
+void deliver_demand(struct deliver_group *g, struct deliver_host *host, const struct addr *to,
+    struct demand *demand_r);
+
 /*
- * Try one address of one host for all pending members. clear_retry: as of decide(). Returns true when the
- * policy allows another connection to this address in clear now (DECIDE_RECONNECT_CLEAR).
+ * Try one address of one host for all pending members, as far as the demand allows it. clear_retry: as of
+ * decide(). The action of the last decision tells whether the policy allows another connection to this
+ * address in clear: now (RECONNECT_CLEAR), or when no host works over TLS (clear_later).
  */
-bool deliver_attempt(
-    struct deliver_group *g, const struct mx_host *host, const struct addr *to, bool clear_retry);
+void deliver_try(struct deliver_group *g, struct deliver_host *host, const struct addr *to,
+    bool clear_retry, struct decision *last_r);
+
+/* --- one connection ------------------------------------------------------------------------------- */
+
+struct deliver_attempt {
+	struct deliver_group *g;
+	struct deliver_host *host;
+	struct demand demand;
+	struct session session;
+	struct host_facts facts;
+	struct cert_facts *certs;
+	size_t certs_n;
+	const char *clear_reason;
+	/* of each member: accepted in this transaction; has had its word on this connection */
+	bool *in, *asked;
+};
+
+/* Where a failure came: it tells what a 5xx is about. */
+enum deliver_stage {
+	STAGE_SESSION, /* before MAIL: about the host, never about the message */
+	STAGE_MAIL,
+	STAGE_RCPT,
+	STAGE_TEXT,
+	STAGE_UNANSWERED /* the final dot was sent, no reply came */
+};
+
+/*
+ * The transactions of a connection that the decision lets the message leave on: every pending member gets
+ * its answer, or the reason why not.
+ */
+void deliver_transactions(struct deliver_attempt *a, struct fail *why);
+
+/*
+ * A failure of every member that this connection can still change; in not NULL: of those it marks.
+ */
+void deliver_note_failure_all(const struct deliver_attempt *a, const bool *in,
+    const struct fail *why, enum deliver_stage stage);
 
 #endif

@@ -61,11 +61,17 @@ text_tls(const struct deliver_result *r, struct buf *out)
 {
 	const struct verify_facts *v = &r->tls->verify;
 
+	const char *proof = r->protection == NULL ? "" : r->protection;
+
 	buf_printf(out, ", %s %s", r->tls->version_name == NULL ? "TLS" : r->tls->version_name,
 	    r->tls->cipher_name == NULL ? "" : r->tls->cipher_name);
 	if (r->tls->group != NULL)
 		buf_printf(out, " %s", r->tls->group);
-	if (v->trusted == TRI_YES && v->matches_mx == TRI_YES)
+	if (r->tls->dane == DANE_VALID)
+		buf_puts(out, ", certificate proved by DANE");
+	else if (strcmp(proof, "pin") == 0 && r->status == DELIVER_DONE)
+		buf_puts(out, ", certificate pinned by the policy");
+	else if (v->trusted == TRI_YES && v->matches_mx == TRI_YES)
 		buf_puts(out, ", certificate verified");
 	else if (v->trusted == TRI_YES && v->matches_domain == TRI_YES)
 		buf_puts(out, ", certificate verified for the domain");
@@ -91,6 +97,8 @@ deliver_result_text(const struct deliver_result *r, struct buf *out)
 			text_tls(r, out);
 		else if (r->clear_reason != NULL)
 			buf_printf(out, ", in clear: %s", r->clear_reason);
+		if (r->lowered)
+			buf_puts(out, ", policy lowered for the host");
 		buf_putc(out, ')');
 	}
 	buf_printf(out, "; rule %s", rule_str(r->rule));
@@ -156,6 +164,7 @@ deliver_result_json(const struct deliver_result *r, struct buf *out)
 		json_tls(&j, r->tls);
 	else
 		json_put_null(&j);
+	member(&j, "protection", r->protection);
 	member(&j, "clear_reason", r->clear_reason);
 	member(&j, "level", level_str(r->rule->level));
 	member(&j, "rule", rule_str(r->rule));

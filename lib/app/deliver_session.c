@@ -9,51 +9,31 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "net/conn.h"
-#include "policy/decide.h"
 #include "smtp/data.h"
 
-/* One connection of a delivery: the session up to the decision, then the transaction. */
+/* What becomes of the recipients on one connection: the transactions, and the outcomes. */
 
-#define CONNECT_MS 30000
 #define CHUNK_BYTES 8192
-
-struct attempt {
-	struct deliver_group *g;
-	const struct mx_host *host;
-	struct session session;
-	struct host_facts facts;
-	const char *clear_reason;
-	/* of each member: accepted in this transaction; has had its word on this connection */
-	bool *in, *asked;
-};
 
 /* --- outcomes --------------------------------------------------------------------------------------- */
 
 static void
-note_host(const struct attempt *a, struct deliver_result *r)
+note_host(const struct deliver_attempt *a, struct deliver_result *r)
 {
-	r->exchange = a->host->name;
+	r->exchange = a->host->mx->name;
 	snprintf(r->ip, sizeof(r->ip), "%s", a->facts.ip == NULL ? "" : a->facts.ip);
 	r->port = (int)a->facts.port;
 	r->tls = a->session.in_tls && a->facts.tls_n > 0 ? &a->facts.tls[a->facts.tls_n - 1] : NULL;
 	r->clear_reason = a->clear_reason;
+	r->lowered = a->demand.lowered;
 }
-
-/* Where a failure came: it tells what a 5xx is about. */
-enum stage {
-	STAGE_SESSION, /* before MAIL: about the host, never about the message */
-	STAGE_MAIL,
-	STAGE_RCPT,
-	STAGE_TEXT,
-	STAGE_UNANSWERED /* the final dot was sent, no reply came */
-};
 
 /*
  * Whether a failure is the last word about a recipient: a refusal by the server, or what we could not say
  * to it. A reply that cannot be read is neither.
  */
 static bool
-is_permanent(const struct fail *why, enum stage stage)
+is_permanent(const struct fail *why, enum deliver_stage stage)
 {
 	if (stage == STAGE_SESSION || stage == STAGE_UNANSWERED)
 		return false;
@@ -63,7 +43,8 @@ is_permanent(const struct fail *why, enum stage stage)
 
 /* The server's words about a recipient, where it has said any: its enhanced status into out. */
 static void
-note_reply(const struct attempt *a, struct deliver_result *r, const struct fail *why, char out[16])
+note_reply(
+    const struct deliver_attempt *a, struct deliver_result *r, const struct fail *why, char out[16])
 {
 	const struct smtp_reply *reply = &a->session.client.reply;
 	char text[400];
@@ -83,8 +64,8 @@ note_reply(const struct attempt *a, struct deliver_result *r, const struct fail 
  * is deferred, since another host could deliver it twice (RFC 1047).
  */
 static void
-note_failure(
-    const struct attempt *a, struct deliver_result *r, const struct fail *why, enum stage stage)
+note_failure(const struct deliver_attempt *a, struct deliver_result *r, const struct fail *why,
+    enum deliver_stage stage)
 {
 	const struct fail_info *info = fail_info(why->code);
 	char enhanced[16];
@@ -114,13 +95,13 @@ note_failure(
 
 /* Members whose fate this connection can still change. */
 static bool
-is_eligible(const struct attempt *a, size_t i)
+is_eligible(const struct deliver_attempt *a, size_t i)
 {
 	return a->g->members[i]->status == DELIVER_PENDING && !a->asked[i];
 }
 
 static bool
-any_eligible(const struct attempt *a)
+any_eligible(const struct deliver_attempt *a)
 {
 	for (size_t i = 0; i < a->g->n; i++)
 		if (is_eligible(a, i))
@@ -129,8 +110,9 @@ any_eligible(const struct attempt *a)
 }
 
 /* in NULL: every eligible member, else those marked. */
-static void
-note_failure_all(const struct attempt *a, const bool *in, const struct fail *why, enum stage stage)
+void
+deliver_note_failure_all(const struct deliver_attempt *a, const bool *in, const struct fail *why,
+    enum deliver_stage stage)
 {
 	for (size_t i = 0; i < a->g->n; i++) {
 		if (!is_eligible(a, i) || (in != NULL && !in[i]))
@@ -141,13 +123,14 @@ note_failure_all(const struct attempt *a, const bool *in, const struct fail *why
 }
 
 static void
-note_delivered(const struct attempt *a, struct deliver_result *r)
+note_delivered(const struct deliver_attempt *a, struct deliver_result *r)
 {
 	char text[400];
 
 	smtp_reply_str(&a->session.client.reply, text, sizeof(text));
 	note_host(a, r);
 	r->status = DELIVER_DONE;
+	r->protection = decide_protection(&a->demand, r->tls != NULL);
 	fail_clear(&r->why);
 	r->exit_status = EX_OK;
 	smtp_reply_enhanced(&a->session.client.reply, r->enhanced);
@@ -182,15 +165,16 @@ note_all_delivered(const struct attempt *a)
  * whether anybody is left who needs nothing of the kind, or the extension is there. needed_r: it is used.
  */
 static bool
-check_utf8(struct attempt *a, bool *needed_r, struct fail *why)
+check_utf8(struct deliver_attempt *a, bool *needed_r, struct fail *why)
 {
 	bool offered = (a->session.client.ehlo.caps & EHLO_SMTPUTF8) != 0;
 
 	*needed_r = a->g->message->sender_utf8;
 	if (*needed_r && !offered) {
 		fail_set(why, FAIL_SMTPUTF8,
-		    "%s does not offer SMTPUTF8, which the sender's address needs", a->host->name);
-		note_failure_all(a, NULL, why, STAGE_MAIL);
+		    "%s does not offer SMTPUTF8, which the sender's address needs",
+		    a->host->mx->name);
+		deliver_note_failure_all(a, NULL, why, STAGE_MAIL);
 		return false;
 	}
 	for (size_t i = 0; i < a->g->n; i++) {
@@ -201,7 +185,7 @@ check_utf8(struct attempt *a, bool *needed_r, struct fail *why)
 		if (offered)
 			break;
 		fail_set(why, FAIL_SMTPUTF8, "%s does not offer SMTPUTF8, which the address needs",
-		    a->host->name);
+		    a->host->mx->name);
 		note_failure(a, r, why, STAGE_RCPT);
 		a->asked[i] = true;
 	}
@@ -210,7 +194,7 @@ check_utf8(struct attempt *a, bool *needed_r, struct fail *why)
 
 /* The parameters of MAIL that message and server agree on. */
 static int
-mail_params(const struct attempt *a, bool utf8, char *out, size_t n, struct fail *why)
+mail_params(const struct deliver_attempt *a, bool utf8, char *out, size_t n, struct fail *why)
 {
 	const struct message *m = a->g->message;
 	const struct ehlo *ehlo = &a->session.client.ehlo;
@@ -221,7 +205,7 @@ mail_params(const struct attempt *a, bool utf8, char *out, size_t n, struct fail
 		if (ehlo->size > 0 && (uint64_t)m->text.bytes > ehlo->size)
 			return fail_set(why, FAIL_MESSAGE_TOO_BIG,
 			    "the message has %lld bytes, %s takes %llu", (long long)m->text.bytes,
-			    a->host->name, (unsigned long long)ehlo->size);
+			    a->host->mx->name, (unsigned long long)ehlo->size);
 		used += snprintf(out, n, " SIZE=%lld", (long long)m->text.bytes);
 	}
 	/* 8-bit text goes as it is where 8BITMIME is missing: no server in use today minds */
@@ -229,6 +213,8 @@ mail_params(const struct attempt *a, bool utf8, char *out, size_t n, struct fail
 		used += snprintf(out + used, n - (size_t)used, " BODY=8BITMIME");
 	if (utf8)
 		used += snprintf(out + used, n - (size_t)used, " SMTPUTF8");
+	if (m->require_tls && a->session.in_tls) /* decide() has seen that it is offered */
+		used += snprintf(out + used, n - (size_t)used, " REQUIRETLS");
 	if ((ehlo->caps & EHLO_DSN) == 0)
 		return 0;
 	if (m->ret != QUEUE_RET_NONE)
@@ -241,7 +227,8 @@ mail_params(const struct attempt *a, bool utf8, char *out, size_t n, struct fail
 
 /* RFC 3461 s4.1, s4.2: NOTIFY and ORCPT, where the server offers DSN. */
 static void
-rcpt_params(const struct attempt *a, const struct message_recipient *to, char *out, size_t n)
+rcpt_params(
+    const struct deliver_attempt *a, const struct message_recipient *to, char *out, size_t n)
 {
 	static const struct {
 		unsigned bit;
@@ -270,7 +257,7 @@ rcpt_params(const struct attempt *a, const struct message_recipient *to, char *o
  * the first one.
  */
 static bool
-is_too_many(const struct attempt *a, int accepted, const struct fail *why)
+is_too_many(const struct deliver_attempt *a, int accepted, const struct fail *why)
 {
 	char enhanced[16];
 
@@ -283,7 +270,7 @@ is_too_many(const struct attempt *a, int accepted, const struct fail *why)
 
 /* RCPT for each eligible member; a->in tells which were accepted. Returns how many, or -1 when the session broke. */
 static int
-send_rcpts(struct attempt *a, struct fail *why)
+send_rcpts(struct deliver_attempt *a, struct fail *why)
 {
 	int accepted = 0;
 	char params[LIMIT_ORCPT_BYTES + 80];
@@ -314,7 +301,7 @@ send_rcpts(struct attempt *a, struct fail *why)
 }
 
 static int
-send_text(struct attempt *a, struct fail *why)
+send_text(struct deliver_attempt *a, struct fail *why)
 {
 	struct smtp_client *client = &a->session.client;
 	struct message_reader reader;
@@ -350,23 +337,23 @@ send_text(struct attempt *a, struct fail *why)
  * still open), -1 when the session is.
  */
 static int
-send_message(struct attempt *a, struct fail *why)
+send_message(struct deliver_attempt *a, struct fail *why)
 {
 	struct smtp_client *client = &a->session.client;
 
 	if (smtp_data(client, session_step(&a->session), why) != 0) {
-		note_failure_all(a, a->in, why, STAGE_TEXT);
+		deliver_note_failure_all(a, a->in, why, STAGE_TEXT);
 		return why->smtp_code != 0 && why->smtp_code != 421 ? 0 : -1;
 	}
 	if (send_text(a, why) != 0) {
-		note_failure_all(a, a->in, why, STAGE_TEXT);
+		deliver_note_failure_all(a, a->in, why, STAGE_TEXT);
 		return -1;
 	}
 	/* RFC 5321 s4.5.3.2.6: ten minutes, by default */
 	int64_t deadline = clock_deadline(2 * a->g->options->timeout_ms);
 	if (smtp_data_reply(client, deadline < a->g->deadline ? deadline : a->g->deadline, why) !=
 	    0) {
-		note_failure_all(
+		deliver_note_failure_all(
 		    a, a->in, why, why->smtp_code == 0 ? STAGE_UNANSWERED : STAGE_TEXT);
 		return why->smtp_code == 0 || why->smtp_code == 421 ? -1 : 1;
 	}
@@ -376,7 +363,7 @@ send_message(struct attempt *a, struct fail *why)
 
 /* One transaction for eligible members. True when another one may follow on this connection. */
 static bool
-transaction(struct attempt *a, struct fail *why)
+transaction(struct deliver_attempt *a, struct fail *why)
 {
 	struct smtp_client *client = &a->session.client;
 	char params[LIMIT_ENVID_BYTES + 160];
@@ -386,7 +373,7 @@ transaction(struct attempt *a, struct fail *why)
 		return false;
 	if (mail_params(a, utf8, params, sizeof(params), why) != 0 ||
 	    smtp_mail(client, a->g->message->sender, params, session_step(&a->session), why) != 0) {
-		note_failure_all(a, NULL, why, STAGE_MAIL);
+		deliver_note_failure_all(a, NULL, why, STAGE_MAIL);
 		return false;
 	}
 	int accepted = send_rcpts(a, why);
@@ -396,93 +383,23 @@ transaction(struct attempt *a, struct fail *why)
 	int over = accepted < 0 ? -1 : send_message(a, why);
 	if (over < 0) {
 		/* a broken stream or 421: about the host, whatever it said */
-		note_failure_all(a, NULL, why, STAGE_SESSION);
+		deliver_note_failure_all(a, NULL, why, STAGE_SESSION);
 		return false;
 	}
 	/* recipients beyond one transaction's number: each transaction has fewer of them */
 	if (!any_eligible(a))
 		return false;
 	if (over == 0 && smtp_rset(client, session_step(&a->session), why) != 0) {
-		note_failure_all(a, NULL, why, STAGE_SESSION);
+		deliver_note_failure_all(a, NULL, why, STAGE_SESSION);
 		return false;
 	}
 	return true;
 }
 
-static void
-transactions(struct attempt *a, struct fail *why)
+void
+deliver_transactions(struct deliver_attempt *a, struct fail *why)
 {
 	do
 		fail_clear(why);
 	while (transaction(a, why));
-}
-
-/* --- up to the decision --------------------------------------------------------------------------------- */
-
-/* Ask decide() until it says deliver, skip, or reconnect. True for reconnect. */
-static bool
-negotiate(struct attempt *a, bool clear_retry, struct fail *why)
-{
-	struct decision d;
-
-	for (;;) {
-		decide(&a->g->rule, &a->facts, 0, clear_retry, &d);
-		switch (d.action) {
-		case DECIDE_STARTTLS:
-			/* what went wrong is in the facts, and the next decision reads them */
-			session_starttls(&a->session, why);
-			continue;
-		case DECIDE_DELIVER_CLEAR:
-			a->clear_reason = d.reason;
-			transactions(a, why);
-			return false;
-		case DECIDE_DELIVER_TLS:
-			transactions(a, why);
-			return false;
-		case DECIDE_RECONNECT_CLEAR:
-			return true;
-		case DECIDE_SKIP:
-			/* the session's own failure, where there is one, tells more than the rule's view of it */
-			if (why->code == FAIL_NONE)
-				fail_set(why, d.code, "%s", d.reason);
-			note_failure_all(a, NULL, why, STAGE_SESSION);
-			return false;
-		}
-	}
-}
-
-bool
-deliver_attempt(
-    struct deliver_group *g, const struct mx_host *host, const struct addr *to, bool clear_retry)
-{
-	struct session_options options = { .tls = g->tls,
-		.trust = g->trust,
-		.helo = g->options->helo,
-		.timeout_ms = g->options->timeout_ms,
-		.connect_ms =
-		    g->options->timeout_ms < CONNECT_MS ? g->options->timeout_ms : CONNECT_MS,
-		.verbose = g->options->verbose,
-		.auth_level = level_needs_identity(g->rule.level) ? 1 : 0,
-		/* an address that came from DNS must not lead back to us; one the administrator wrote may (DECISIONS A9) */
-		.dial = {
-		    .refuse = g->rule.via_host == NULL && !g->literal ? DIAL_REFUSE_LOOP : 0 } };
-	struct attempt *a = arena_alloc(g->arena, sizeof(*a));
-	struct cert_facts *certs = NULL;
-	size_t certs_n = 0;
-	struct fail why;
-
-	a->g = g;
-	a->host = host;
-	a->in = mem_array(g->n, sizeof(*a->in));
-	a->asked = mem_array(g->n, sizeof(*a->asked));
-	facts_init_host_facts(&a->facts);
-	fail_clear(&why);
-	session_init(&a->session, &options, to, host->name, rule_nexthop(&g->rule, g->domain),
-	    KEY_ANY, g->arena, &a->facts, &certs, &certs_n, g->deadline);
-	session_open(&a->session, &why);
-	bool again = negotiate(a, clear_retry, &why);
-	session_close(&a->session, &why);
-	free(a->in);
-	free(a->asked);
-	return again;
 }

@@ -78,6 +78,9 @@
 #define LIMIT_SUBMIT_BYTES (100L * 1000 * 1000) /* a whole submitted message */
 #define LIMIT_SUBMIT_RECIPIENTS 10000           /* recipients of one submission */
 
+/* Policies. */
+#define LIMIT_CONSTRAINTS 16 /* mx: and ip: rules at one host; more, and it is not used */
+
 /* Local files. */
 #define LIMIT_ENVELOPE_BYTES \
 	(24 * 1024 * 1024)           /* 10000 recipients with DSN words, every byte escaped */

@@ -1,5 +1,10 @@
 #include "policy/decide.h"
 
+#include <stdio.h>
+#include <string.h>
+
+#include "policy/certname.h"
+
 static void
 set(struct decision *d, enum decide_action action, enum fail_code code, const char *reason)
 {
@@ -86,9 +91,11 @@ decide_no_ehlo(const struct host_facts *host, struct decision *d)
 }
 
 static void
-decide_not_offered(const struct rule *rule, struct decision *d)
+decide_not_offered(const struct demand *demand, struct decision *d)
 {
-	if (level_needs_tls(rule->level))
+	if (demand->require_tls)
+		set(d, DECIDE_SKIP, FAIL_REQUIRETLS_TLS, "REQUIRETLS: TLS is not offered");
+	else if (demand->need_tls)
 		set(d, DECIDE_SKIP, FAIL_STARTTLS_NOT_OFFERED, "TLS is required, but not offered");
 	else
 		set(d, DECIDE_DELIVER_CLEAR, FAIL_STARTTLS_NOT_OFFERED, "STARTTLS is not offered");
@@ -96,20 +103,20 @@ decide_not_offered(const struct rule *rule, struct decision *d)
 
 /* True when the rule allows clear text after TLS was tried and failed. */
 static bool
-clear_after_failure(const struct rule *rule, int64_t message_age_s)
+clear_after_failure(const struct demand *demand, int64_t message_age_s)
 {
-	if (!level_has_fallback(rule->level))
+	if (!demand->want_tls || demand->need_tls)
 		return false;
-	return rule->fallback == FALLBACK_NOW ||
-	       (rule->fallback == FALLBACK_DELAYED && message_age_s >= DECIDE_DELAYED_S);
+	return demand->fallback == FALLBACK_NOW ||
+	       (demand->fallback == FALLBACK_DELAYED && message_age_s >= DECIDE_DELAYED_S);
 }
 
 static void
-decide_offered(const struct rule *rule, int64_t age, bool clear_retry, struct decision *d)
+decide_offered(const struct demand *demand, int64_t age, bool clear_retry, struct decision *d)
 {
-	if (!level_wants_tls(rule->level))
+	if (!demand->want_tls)
 		set(d, DECIDE_DELIVER_CLEAR, FAIL_NONE, "the policy uses no TLS here");
-	else if (clear_retry && clear_after_failure(rule, age))
+	else if (clear_retry && clear_after_failure(demand, age))
 		set(d, DECIDE_DELIVER_CLEAR, FAIL_TLS_HANDSHAKE,
 		    "TLS failed on another connection");
 	else
@@ -117,13 +124,12 @@ decide_offered(const struct rule *rule, int64_t age, bool clear_retry, struct de
 }
 
 static void
-decide_refused(const struct rule *rule, const struct host_facts *host, struct decision *d)
+decide_refused(const struct demand *demand, const struct host_facts *host, struct decision *d)
 {
 	/* 421 announces that the connection closes (RFC 5321 s3.8): a host failure, DECISIONS 33 */
 	if (host->starttls_code == 421)
 		set(d, DECIDE_SKIP, FAIL_STARTTLS_REJECTED, "the server left at STARTTLS (421)");
-	else if (level_needs_tls(rule->level) ||
-		 (level_has_fallback(rule->level) && rule->fallback == FALLBACK_NEVER))
+	else if (demand->need_tls || demand->fallback == FALLBACK_NEVER)
 		set(d, DECIDE_SKIP, FAIL_STARTTLS_REJECTED,
 		    "STARTTLS was advertised, then refused");
 	else
@@ -132,15 +138,15 @@ decide_refused(const struct rule *rule, const struct host_facts *host, struct de
 }
 
 static void
-decide_failed(const struct rule *rule, const struct host_facts *host, int64_t age,
+decide_failed(const struct demand *demand, const struct host_facts *host, int64_t age,
     enum fail_code code, struct decision *d)
 {
 	const char *reason = fail_info(code)->text;
 	/* a port where TLS comes first has no clear text to go back to */
-	bool clear = clear_after_failure(rule, age) && !host->implicit_tls &&
+	bool clear = clear_after_failure(demand, age) && !host->implicit_tls &&
 		     host->starttls_state != STARTTLS_IMPLICIT;
 
-	if (clear && rule->fallback == FALLBACK_NOW) {
+	if (clear && demand->fallback == FALLBACK_NOW) {
 		set(d, DECIDE_RECONNECT_CLEAR, code, reason);
 		return;
 	}
@@ -190,35 +196,156 @@ certificate_reason(enum fail_code code, const struct verify_facts *verify)
 	return fail_info(code)->text;
 }
 
-static void
-decide_tls(const struct rule *rule, const struct host_facts *host, int64_t age, struct decision *d)
+/* The names that a rule's match= asks for; verify knows two of them. */
+static bool
+rule_names_match(const struct rule *rule, const struct demand *demand,
+    const struct verify_facts *verify, const struct cert_facts *leaf)
 {
-	const struct tls_facts *tls = last_handshake(host);
+	char below[1 + LIMIT_DOMAIN_BYTES + 1];
+
+	if (names_match(verify, rule->match))
+		return true;
+	if (leaf == NULL)
+		return false;
+	for (size_t i = 0; i < rule->match_names.n; i++)
+		if (certname_matches(leaf, rule->match_names.v[i], true))
+			return true;
+	if ((rule->match & RULE_MATCH_DOT_NEXTHOP) == 0 || demand->nexthop == NULL)
+		return false;
+	snprintf(below, sizeof(below), ".%s", demand->nexthop);
+	return certname_matches(leaf, below, true);
+}
+
+static bool
+rule_names_known(
+    const struct rule *rule, const struct verify_facts *verify, const struct cert_facts *leaf)
+{
+	return names_differ(verify, rule->match) ||
+	       (leaf != NULL &&
+		   (rule->match_names.n > 0 || (rule->match & RULE_MATCH_DOT_NEXTHOP) != 0));
+}
+
+/* RFC 5280 s6 as OpenSSL did it, and the names of the rule. */
+static enum fail_code
+check_chain(const struct rule *rule, const struct demand *demand, const struct verify_facts *verify,
+    const struct cert_facts *leaf)
+{
+	if (verify->expired == TRI_YES)
+		return FAIL_CERT_EXPIRED;
+	if (!rule_names_match(rule, demand, verify, leaf))
+		return rule_names_known(rule, verify, leaf) ? FAIL_CERT_MISMATCH
+							    : FAIL_CERT_UNTRUSTED;
+	return verify->trusted == TRI_YES ? FAIL_NONE : FAIL_CERT_UNTRUSTED;
+}
+
+static enum fail_code
+check_pins(const struct rule *rule, const struct cert_facts *leaf)
+{
+	for (size_t i = 0; leaf != NULL && i < rule->pins.n; i++)
+		if ((leaf->fingerprint != NULL &&
+			strcmp(leaf->fingerprint, rule->pins.v[i]) == 0) ||
+		    (leaf->spki_fingerprint != NULL &&
+			strcmp(leaf->spki_fingerprint, rule->pins.v[i]) == 0))
+			return FAIL_NONE;
+	return FAIL_CERT_PIN;
+}
+
+/* RFC 8461 s4.1: for the name of the MX host, and names of the SAN only. */
+static enum fail_code
+check_sts(
+    const struct demand *demand, const struct verify_facts *verify, const struct cert_facts *leaf)
+{
+	enum fail_code code = decide_certificate(verify, RULE_MATCH_HOSTNAME);
+
+	if (code != FAIL_NONE)
+		return code;
+	return leaf != NULL && demand->host != NULL && certname_matches(leaf, demand->host, false)
+		   ? FAIL_NONE
+		   : FAIL_CERT_MISMATCH;
+}
+
+static enum fail_code
+check_identity(
+    const struct demand *demand, const struct tls_facts *tls, const struct cert_facts *leaf)
+{
 	enum fail_code code = FAIL_NONE;
 
+	if (demand->dane && tls->dane != DANE_VALID)
+		return FAIL_TLSA_INVALID;
+	if (demand->sts)
+		code = check_sts(demand, &tls->verify, leaf);
+	if (code == FAIL_NONE && demand->pkix)
+		code = decide_certificate(&tls->verify, RULE_MATCH_HOSTNAME);
+	for (size_t i = 0; code == FAIL_NONE && i < demand->rules_n; i++)
+		code = demand->rules[i]->level == LEVEL_FINGERPRINT
+			   ? check_pins(demand->rules[i], leaf)
+			   : check_chain(demand->rules[i], demand, &tls->verify, leaf);
+	return code;
+}
+
+static bool
+offers_require_tls(const struct host_facts *host)
+{
+	for (size_t i = 0; i < host->ehlo_tls.n; i++)
+		if (slice_is_case(slice_str(host->ehlo_tls.v[i]), "REQUIRETLS"))
+			return true;
+	return false;
+}
+
+static void
+decide_tls(const struct demand *demand, const struct host_facts *host,
+    const struct cert_facts *leaf, int64_t age, struct decision *d)
+{
+	const struct tls_facts *tls = last_handshake(host);
+	enum fail_code code;
+
 	if (tls == NULL || tls->complete != TRI_YES) {
-		decide_failed(rule, host, age, FAIL_TLS_HANDSHAKE, d);
+		decide_failed(demand, host, age, FAIL_TLS_HANDSHAKE, d);
 		return;
 	}
 	/* an unknown version (-1) is below every minimum */
-	if (level_wants_tls(rule->level) && tls->version_value < (int64_t)rule->tls_min) {
-		decide_failed(rule, host, age, FAIL_TLS_TOO_OLD, d);
+	if (demand->want_tls && tls->version_value < (int64_t)demand->min) {
+		decide_failed(demand, host, age, FAIL_TLS_TOO_OLD, d);
 		return;
 	}
-	if (level_needs_identity(rule->level))
-		code = decide_certificate(&tls->verify, rule->match);
+	code = check_identity(demand, tls, leaf);
 	if (code != FAIL_NONE)
 		set(d, DECIDE_SKIP, code, certificate_reason(code, &tls->verify));
+	else if (demand->require_tls && !offers_require_tls(host))
+		set(d, DECIDE_SKIP, FAIL_REQUIRETLS, "the server does not offer REQUIRETLS");
 	else
 		set(d, DECIDE_DELIVER_TLS, FAIL_NONE, "over TLS");
 }
 
-void
-decide(const struct rule *rule, const struct host_facts *host, int64_t message_age_s,
-    bool clear_retry, struct decision *d_r)
+bool
+decide_is_policy_failure(enum fail_code code)
 {
-	if (!level_is_supported(rule->level)) { /* the parser lets none through */
-		set(d_r, DECIDE_SKIP, FAIL_POLICY_FILE, "the policy's level is not supported yet");
+	switch (code) {
+	case FAIL_STARTTLS_NOT_OFFERED:
+	case FAIL_STARTTLS_REJECTED:
+	case FAIL_TLS_HANDSHAKE:
+	case FAIL_CERT_UNTRUSTED:
+	case FAIL_CERT_EXPIRED:
+	case FAIL_CERT_MISMATCH:
+	case FAIL_CERT_PIN:
+	case FAIL_TLSA_INVALID:
+	case FAIL_TLS_TOO_OLD:
+	case FAIL_DANE_REQUIRED:
+	case FAIL_STS_MX:
+	case FAIL_REQUIRETLS:
+	case FAIL_REQUIRETLS_TLS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void
+decide(const struct demand *demand, const struct host_facts *host, const struct cert_facts *leaf,
+    int64_t message_age_s, bool clear_retry, struct decision *d_r)
+{
+	if (!demand->connect) {
+		set(d_r, DECIDE_SKIP, demand->code, demand->reason);
 		return;
 	}
 	/* who could write behind the 220 may also have removed or added it: not even clear text */
@@ -230,7 +357,7 @@ decide(const struct rule *rule, const struct host_facts *host, int64_t message_a
 	if (host->starttls_state != STARTTLS_FAILED && session_over(host, d_r))
 		return;
 	if (host->ehlo_unsupported) { /* RFC 5321 s3.2: HELO answered, so no extensions */
-		decide_not_offered(rule, d_r);
+		decide_not_offered(demand, d_r);
 		return;
 	}
 	switch (host->starttls_state) {
@@ -238,20 +365,20 @@ decide(const struct rule *rule, const struct host_facts *host, int64_t message_a
 		decide_no_ehlo(host, d_r);
 		break;
 	case STARTTLS_NOT_OFFERED:
-		decide_not_offered(rule, d_r);
+		decide_not_offered(demand, d_r);
 		break;
 	case STARTTLS_OFFERED:
-		decide_offered(rule, message_age_s, clear_retry, d_r);
+		decide_offered(demand, message_age_s, clear_retry, d_r);
 		break;
 	case STARTTLS_REFUSED:
-		decide_refused(rule, host, d_r);
+		decide_refused(demand, host, d_r);
 		break;
 	case STARTTLS_FAILED:
-		decide_failed(rule, host, message_age_s, FAIL_TLS_HANDSHAKE, d_r);
+		decide_failed(demand, host, message_age_s, FAIL_TLS_HANDSHAKE, d_r);
 		break;
 	case STARTTLS_DONE:
 	case STARTTLS_IMPLICIT:
-		decide_tls(rule, host, message_age_s, d_r);
+		decide_tls(demand, host, leaf, message_age_s, d_r);
 		break;
 	}
 }

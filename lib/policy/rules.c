@@ -10,17 +10,17 @@
 
 static const struct {
 	const char *word;
-	bool supported, wants_tls, needs_tls, needs_identity;
+	bool wants_tls, needs_tls, needs_identity, uses_dane, uses_sts;
 } levels[LEVEL_COUNT] = {
-	[LEVEL_NONE] = { "none", true, false, false, false },
-	[LEVEL_MAY] = { "may", true, true, false, false },
-	[LEVEL_AUTO] = { "auto", false, true, false, false },
-	[LEVEL_ENCRYPT] = { "encrypt", true, true, true, false },
-	[LEVEL_VERIFY] = { "verify", true, true, true, true },
-	[LEVEL_SECURE] = { "secure", false, true, true, true },
-	[LEVEL_FINGERPRINT] = { "fingerprint", false, true, true, true },
-	[LEVEL_DANE] = { "dane", false, true, false, false },
-	[LEVEL_DANE_ONLY] = { "dane-only", false, true, true, true },
+	[LEVEL_NONE] = { "none", false, false, false, false, false },
+	[LEVEL_MAY] = { "may", true, false, false, false, false },
+	[LEVEL_AUTO] = { "auto", true, false, false, true, true },
+	[LEVEL_ENCRYPT] = { "encrypt", true, true, false, true, true },
+	[LEVEL_VERIFY] = { "verify", true, true, true, true, true },
+	[LEVEL_SECURE] = { "secure", true, true, true, false, false },
+	[LEVEL_FINGERPRINT] = { "fingerprint", true, true, true, false, false },
+	[LEVEL_DANE] = { "dane", true, false, false, true, false },
+	[LEVEL_DANE_ONLY] = { "dane-only", true, true, true, true, false },
 };
 
 const char *
@@ -39,12 +39,6 @@ level_parse(struct slice word, enum rule_level *level_r)
 		return true;
 	}
 	return false;
-}
-
-bool
-level_is_supported(enum rule_level level)
-{
-	return levels[level].supported;
 }
 
 bool
@@ -71,6 +65,18 @@ level_has_fallback(enum rule_level level)
 	return level_wants_tls(level) && !level_needs_tls(level);
 }
 
+bool
+level_uses_dane(enum rule_level level)
+{
+	return levels[level].uses_dane;
+}
+
+bool
+level_uses_sts(enum rule_level level)
+{
+	return levels[level].uses_sts;
+}
+
 const char *
 fallback_str(enum rule_fallback fallback)
 {
@@ -94,7 +100,7 @@ rule_nexthop(const struct rule *rule, const char *domain)
 }
 
 static const struct rule built_in = {
-	.level = LEVEL_MAY,
+	.level = LEVEL_AUTO,
 	.fallback = FALLBACK_DELAYED,
 	.on_fail = ON_FAIL_DEFER,
 	.match = RULE_MATCH_HOSTNAME,
@@ -127,6 +133,25 @@ rules_free(struct rules *rules)
 	map_free(&rules->patterns);
 	arena_free(&rules->arena);
 	free(rules);
+}
+
+const struct rule *const *
+rules_list(const struct rules *rules, size_t *n_r)
+{
+	*n_r = rules->list_n;
+	return rules->list;
+}
+
+const struct rule *
+rules_fallback(const struct rules *rules)
+{
+	return rules->fallback;
+}
+
+const struct strs *
+rules_warnings(const struct rules *rules)
+{
+	return &rules->warnings;
 }
 
 /* Read a whole file; one that is longer than out takes leaves out's mark. */
@@ -166,9 +191,11 @@ check_files(const struct rules *rules, struct fail *why)
 {
 	for (size_t i = 0; i < rules->list_n; i++) {
 		const struct rule *rule = rules->list[i];
-		if (rule->ca_file != NULL && access(rule->ca_file, R_OK) != 0)
-			return fail_errno(why, FAIL_POLICY_FILE, "%s:%u: cannot read %s",
-			    rule->file, rule->line, rule->ca_file);
+		const char *const files[] = { rule->ca_file, rule->client_cert, rule->auth };
+		for (size_t k = 0; k < sizeof(files) / sizeof(files[0]); k++)
+			if (files[k] != NULL && access(files[k], R_OK) != 0)
+				return fail_errno(why, FAIL_POLICY_FILE, "%s:%u: cannot read %s",
+				    rule->file, rule->line, files[k]);
 	}
 	return 0;
 }

@@ -4,45 +4,168 @@
 #include "dns/dns.h"
 #include "policy/rules_impl.h"
 
-/* One line of key=value words, while it is read. */
-struct keys {
-	struct rule *rule;
-	const char *folder;
-	struct arena *arena;
-	struct fail *why;
+/* What a key needs of the level: where it would have no effect it is an error, not a comment. */
+enum scope {
+	SCOPE_ANY,
+	SCOPE_FALLBACK,
+	SCOPE_TLS,
+	SCOPE_CHAIN, /* verify, secure */
+	SCOPE_PINS,
+	SCOPE_DANE, /* what is published adds to it */
+	SCOPE_STS
 };
 
-/* What a key needs of the level: where it would have no effect it is an error, not a comment. */
-enum scope { SCOPE_ANY, SCOPE_MAY, SCOPE_TLS, SCOPE_IDENTITY };
+typedef int key_fn(struct rules_keys *k, const char *key, struct slice value);
 
-typedef int key_fn(struct keys *k, const char *key, struct slice value);
-
-static int
-bad_value(struct keys *k, const char *key, struct slice value, const char *expected)
+int
+rules_bad_value(struct rules_keys *k, const char *key, struct slice value, const char *expected)
 {
 	return fail_set(k->why, FAIL_POLICY_FILE, "%s=%.*s: expected %s", key,
 	    (int)(value.n > 100 ? 100 : value.n), value.p, expected);
 }
 
 static int
-not_yet(struct keys *k, const char *key, struct slice value)
+not_yet(struct rules_keys *k, const char *key, struct slice value)
 {
-	return fail_set(k->why, FAIL_POLICY_FILE, "%s=%.*s is not supported yet", key,
+	return fail_set(k->why, FAIL_POLICY_FILE, "%s=%.*s is not supported", key,
 	    (int)(value.n > 100 ? 100 : value.n), value.p);
 }
 
 static int
-key_min(struct keys *k, const char *key, struct slice value)
+version(struct rules_keys *k, const char *key, struct slice value, enum tls_version *version_r)
 {
 	char *text = arena_slice(k->arena, value);
 
-	if (!slice_starts_case(value, "TLS") || !tls_version_parse(text, &k->rule->tls_min))
-		return bad_value(k, key, value, "TLSv1.0, TLSv1.1, TLSv1.2 or TLSv1.3");
+	if (!slice_starts_case(value, "TLS") || !tls_version_parse(text, version_r))
+		return rules_bad_value(k, key, value, "TLSv1.0, TLSv1.1, TLSv1.2 or TLSv1.3");
 	return 0;
 }
 
 static int
-key_fallback(struct keys *k, const char *key, struct slice value)
+key_min(struct rules_keys *k, const char *key, struct slice value)
+{
+	k->rule->min_given = true;
+	return version(k, key, value, &k->rule->tls_min);
+}
+
+static int
+key_max(struct rules_keys *k, const char *key, struct slice value)
+{
+	return version(k, key, value, &k->rule->tls_max);
+}
+
+/* yes or no into *no_r. */
+static int
+no(struct rules_keys *k, const char *key, struct slice value, bool *no_r)
+{
+	*no_r = slice_is(value, "no");
+	return *no_r || slice_is(value, "yes") ? 0 : rules_bad_value(k, key, value, "yes or no");
+}
+
+static int
+yes(struct rules_keys *k, const char *key, struct slice value, bool *yes_r)
+{
+	*yes_r = slice_is(value, "yes");
+	return *yes_r || slice_is(value, "no") ? 0 : rules_bad_value(k, key, value, "yes or no");
+}
+
+static int
+key_dane(struct rules_keys *k, const char *key, struct slice value)
+{
+	return no(k, key, value, &k->rule->no_dane);
+}
+
+static int
+key_sts(struct rules_keys *k, const char *key, struct slice value)
+{
+	return no(k, key, value, &k->rule->no_sts);
+}
+
+static int
+key_lower(struct rules_keys *k, const char *key, struct slice value)
+{
+	return yes(k, key, value, &k->rule->lower);
+}
+
+static int
+key_auth_insecure(struct rules_keys *k, const char *key, struct slice value)
+{
+	return yes(k, key, value, &k->rule->auth_insecure);
+}
+
+static int
+key_private(struct rules_keys *k, const char *key, struct slice value)
+{
+	k->rule->private_deny = slice_is(value, "deny");
+	return k->rule->private_deny || slice_is(value, "allow")
+		   ? 0
+		   : rules_bad_value(k, key, value, "allow or deny");
+}
+
+static int
+key_log(struct rules_keys *k, const char *key, struct slice value)
+{
+	k->rule->trace = slice_is(value, "trace");
+	return k->rule->trace ? 0 : rules_bad_value(k, key, value, "trace");
+}
+
+static int
+key_ipv6(struct rules_keys *k, const char *key, struct slice value)
+{
+	static const struct {
+		const char *word;
+		enum rule_family family;
+	} words[] = { { "prefer", FAMILY_IPV6_FIRST }, { "only", FAMILY_IPV6_ONLY },
+		{ "no", FAMILY_IPV4_ONLY } };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (!slice_is(value, words[i].word))
+			continue;
+		k->rule->family = words[i].family;
+		return 0;
+	}
+	return rules_bad_value(k, key, value, "prefer, only or no");
+}
+
+static int
+key_sni(struct rules_keys *k, const char *key, struct slice value)
+{
+	struct fail why;
+
+	k->rule->sni = dns_name_normalize(arena_slice(k->arena, value), k->arena, &why);
+	return k->rule->sni != NULL ? 0
+				    : fail_set(k->why, FAIL_POLICY_FILE, "%s=%s", key, why.text);
+}
+
+/* OpenSSL's list for TLS up to 1.2; tried out here, so that a bad one is an error with its line. */
+static int
+key_ciphers(struct rules_keys *k, const char *key, struct slice value)
+{
+	struct tls_client_options options = { .ciphers = arena_slice(k->arena, value) };
+	struct fail why;
+
+	k->rule->ciphers = options.ciphers;
+	struct tls_ctx *ctx = tls_ctx_client(&options, &why);
+	if (ctx == NULL)
+		return rules_bad_value(
+		    k, key, value, "a cipher list of OpenSSL, such as ECDHE+AESGCM:!aNULL");
+	tls_ctx_free(ctx);
+	return 0;
+}
+
+static int
+key_concurrency(struct rules_keys *k, const char *key, struct slice value)
+{
+	unsigned long long n;
+
+	if (!slice_number(value, 1000, &n) || n == 0)
+		return rules_bad_value(k, key, value, "a number from 1 to 1000");
+	k->rule->concurrency = (unsigned)n;
+	return 0;
+}
+
+static int
+key_fallback(struct rules_keys *k, const char *key, struct slice value)
 {
 	for (int i = FALLBACK_NEVER; i <= FALLBACK_NOW; i++) {
 		if (!slice_is(value, fallback_str((enum rule_fallback)i)))
@@ -50,49 +173,30 @@ key_fallback(struct keys *k, const char *key, struct slice value)
 		k->rule->fallback = (enum rule_fallback)i;
 		return 0;
 	}
-	return bad_value(k, key, value, "never, delayed or now");
+	return rules_bad_value(k, key, value, "never, delayed or now");
 }
 
 static int
-key_on_fail(struct keys *k, const char *key, struct slice value)
+key_on_fail(struct rules_keys *k, const char *key, struct slice value)
 {
 	int64_t ms;
 
-	if (slice_is(value, "defer"))
-		return 0;
-	if (slice_is(value, "bounce") || (slice_starts_case(value, "after:") &&
-					     text_duration_ms(slice_sub(value, 6, value.n), &ms)))
-		return not_yet(k, key, value);
-	return bad_value(k, key, value, "defer, bounce or after:TIME");
-}
-
-static int
-key_match(struct keys *k, const char *key, struct slice value)
-{
-	struct slice rest = value;
-	unsigned match = 0;
-
-	while (rest.n > 0) {
-		size_t comma = slice_find(rest, ',');
-		struct slice word = slice_sub(rest, 0, comma);
-		if (slice_is(word, "hostname"))
-			match |= RULE_MATCH_HOSTNAME;
-		else if (slice_is(word, "nexthop"))
-			match |= RULE_MATCH_NEXTHOP;
-		else if (slice_is(word, "dot-nexthop") || slice_find(word, '.') < word.n)
-			return not_yet(k, key, word);
-		else
-			return bad_value(k, key, value, "hostname, nexthop, or both with a comma");
-		if (comma + 1 == rest.n) /* a comma at the end */
-			return bad_value(k, key, value, "a name behind each comma");
-		rest = slice_sub(rest, comma + 1, rest.n);
+	if (slice_is(value, "defer")) {
+		k->rule->on_fail = ON_FAIL_DEFER;
+	} else if (slice_is(value, "bounce")) {
+		k->rule->on_fail = ON_FAIL_BOUNCE;
+	} else if (slice_starts_case(value, "after:") &&
+		   text_duration_ms(slice_sub(value, 6, value.n), &ms)) {
+		k->rule->on_fail = ON_FAIL_AFTER;
+		k->rule->on_fail_after_s = ms / 1000;
+	} else {
+		return rules_bad_value(k, key, value, "defer, bounce or after:TIME");
 	}
-	k->rule->match = match;
 	return 0;
 }
 
 static int
-key_ca(struct keys *k, const char *key, struct slice value)
+key_ca(struct rules_keys *k, const char *key, struct slice value)
 {
 	(void)key;
 	k->rule->ca_file = rules_path(k->folder, value, k->arena);
@@ -100,29 +204,28 @@ key_ca(struct keys *k, const char *key, struct slice value)
 }
 
 static int
-key_via(struct keys *k, const char *key, struct slice value)
+key_client_cert(struct rules_keys *k, const char *key, struct slice value)
 {
-	struct rule rule = { .port = 0 };
-	struct fail why;
-
-	if (rule_via_parse(value, k->arena, &rule, &why) != 0)
-		return fail_set(k->why, FAIL_POLICY_FILE, "%s=%s", key, why.text);
-	if (rule.port != 0 && k->rule->port != 0)
-		return fail_set(k->why, FAIL_POLICY_FILE, "the port is in via= and in port=");
-	k->rule->via_host = rule.via_host;
-	k->rule->via_brackets = rule.via_brackets;
-	if (rule.port != 0)
-		k->rule->port = rule.port;
+	(void)key;
+	k->rule->client_cert = rules_path(k->folder, value, k->arena);
 	return 0;
 }
 
 static int
-key_port(struct keys *k, const char *key, struct slice value)
+key_auth(struct rules_keys *k, const char *key, struct slice value)
+{
+	(void)key;
+	k->rule->auth = rules_path(k->folder, value, k->arena);
+	return 0;
+}
+
+static int
+key_port(struct rules_keys *k, const char *key, struct slice value)
 {
 	unsigned long long port;
 
 	if (!slice_number(value, 65535, &port) || port == 0)
-		return bad_value(k, key, value, "a number from 1 to 65535");
+		return rules_bad_value(k, key, value, "a number from 1 to 65535");
 	if (k->rule->port != 0)
 		return fail_set(k->why, FAIL_POLICY_FILE, "the port is in via= and in port=");
 	k->rule->port = (uint16_t)port;
@@ -133,46 +236,69 @@ static const struct {
 	const char *key;
 	enum scope scope;
 	key_fn *parse;
+	bool repeat; /* may stand in a line more than once */
 } keys[] = {
-	{ "min", SCOPE_TLS, key_min },
-	{ "fallback", SCOPE_MAY, key_fallback },
-	{ "on-fail", SCOPE_ANY, key_on_fail },
-	{ "match", SCOPE_IDENTITY, key_match },
-	{ "ca", SCOPE_IDENTITY, key_ca },
-	{ "via", SCOPE_ANY, key_via },
-	{ "port", SCOPE_ANY, key_port },
-	{ "max", SCOPE_ANY, not_yet },
-	{ "ciphers", SCOPE_ANY, not_yet },
-	{ "sha256", SCOPE_ANY, not_yet },
-	{ "sni", SCOPE_ANY, not_yet },
-	{ "client-cert", SCOPE_ANY, not_yet },
-	{ "sts", SCOPE_ANY, not_yet },
-	{ "dane", SCOPE_ANY, not_yet },
-	{ "sticky", SCOPE_ANY, not_yet },
-	{ "lower", SCOPE_ANY, not_yet },
-	{ "private", SCOPE_ANY, not_yet },
-	{ "auth", SCOPE_ANY, not_yet },
-	{ "auth-insecure", SCOPE_ANY, not_yet },
-	{ "source", SCOPE_ANY, not_yet },
-	{ "ipv6", SCOPE_ANY, not_yet },
-	{ "concurrency", SCOPE_ANY, not_yet },
-	{ "rate", SCOPE_ANY, not_yet },
-	{ "log", SCOPE_ANY, not_yet },
+	{ "min", SCOPE_TLS, key_min, false },
+	{ "max", SCOPE_TLS, key_max, false },
+	{ "ciphers", SCOPE_TLS, key_ciphers, false },
+	{ "match", SCOPE_CHAIN, rules_value_match, false },
+	{ "sha256", SCOPE_PINS, rules_value_pins, true },
+	{ "ca", SCOPE_CHAIN, key_ca, false },
+	{ "sni", SCOPE_TLS, key_sni, false },
+	{ "client-cert", SCOPE_TLS, key_client_cert, false },
+	{ "fallback", SCOPE_FALLBACK, key_fallback, false },
+	{ "on-fail", SCOPE_TLS, key_on_fail, false },
+	{ "dane", SCOPE_DANE, key_dane, false },
+	{ "sts", SCOPE_STS, key_sts, false },
+	{ "lower", SCOPE_ANY, key_lower, false },
+	{ "via", SCOPE_ANY, rules_value_via, false },
+	{ "port", SCOPE_ANY, key_port, false },
+	{ "auth", SCOPE_ANY, key_auth, false },
+	{ "auth-insecure", SCOPE_ANY, key_auth_insecure, false },
+	{ "source", SCOPE_ANY, rules_value_source, false },
+	{ "ipv6", SCOPE_ANY, key_ipv6, false },
+	{ "private", SCOPE_ANY, key_private, false },
+	{ "concurrency", SCOPE_ANY, key_concurrency, false },
+	{ "rate", SCOPE_ANY, rules_value_rate, false },
+	{ "log", SCOPE_ANY, key_log, false },
+	{ "sticky", SCOPE_ANY, not_yet, false },
 };
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
 
+static const char *
+scope_needs(enum scope scope, enum rule_level level)
+{
+	switch (scope) {
+	case SCOPE_ANY:
+		break;
+	case SCOPE_FALLBACK:
+		return level_has_fallback(level) ? NULL
+						 : "is for levels may, auto and dane: other levels "
+						   "never change to clear text";
+	case SCOPE_TLS:
+		return level_wants_tls(level) ? NULL : "is for levels with TLS";
+	case SCOPE_CHAIN:
+		return level == LEVEL_VERIFY || level == LEVEL_SECURE
+			   ? NULL
+			   : "is for levels verify and secure";
+	case SCOPE_PINS:
+		return level == LEVEL_FINGERPRINT ? NULL : "is for level fingerprint";
+	case SCOPE_DANE:
+		return level_uses_dane(level) && level_uses_sts(level)
+			   ? NULL
+			   : "is for levels auto, encrypt and verify";
+	case SCOPE_STS:
+		return level_uses_sts(level) ? NULL : "is for levels auto, encrypt and verify";
+	}
+	return NULL;
+}
+
 static int
-check_scope(struct keys *k, size_t key)
+check_scope(struct rules_keys *k, size_t key)
 {
 	enum rule_level level = k->rule->level;
-	const char *needs = NULL;
+	const char *needs = scope_needs(keys[key].scope, level);
 
-	if (keys[key].scope == SCOPE_MAY && !level_has_fallback(level))
-		needs = "is for level may: other levels never change to clear text";
-	if (keys[key].scope == SCOPE_TLS && !level_wants_tls(level))
-		needs = "is for levels with TLS: may, encrypt, verify";
-	if (keys[key].scope == SCOPE_IDENTITY && !level_needs_identity(level))
-		needs = "is for levels that check the certificate: verify";
 	if (needs == NULL)
 		return 0;
 	return fail_set(k->why, FAIL_POLICY_FILE, "%s= has no effect at level %s, it %s",
@@ -180,7 +306,7 @@ check_scope(struct keys *k, size_t key)
 }
 
 static int
-unknown_key(struct keys *k, struct slice word, struct slice name)
+unknown_key(struct rules_keys *k, struct slice word, struct slice name)
 {
 	const char *names[KEY_COUNT];
 
@@ -195,7 +321,7 @@ unknown_key(struct keys *k, struct slice word, struct slice name)
 }
 
 static int
-parse_word(struct keys *k, struct slice word, unsigned *seen)
+parse_word(struct rules_keys *k, struct slice word, unsigned *seen)
 {
 	size_t equals = slice_find(word, '='), i = 0;
 	struct slice name = slice_sub(word, 0, equals);
@@ -206,7 +332,7 @@ parse_word(struct keys *k, struct slice word, unsigned *seen)
 		return unknown_key(k, word, name);
 	if (equals + 1 == word.n)
 		return fail_set(k->why, FAIL_POLICY_FILE, "%s= has no value", keys[i].key);
-	if ((*seen & 1u << i) != 0)
+	if ((*seen & 1u << i) != 0 && !keys[i].repeat)
 		return fail_set(k->why, FAIL_POLICY_FILE, "%s= twice in one line", keys[i].key);
 	*seen |= 1u << i;
 	if (keys[i].parse == not_yet)
@@ -214,6 +340,51 @@ parse_word(struct keys *k, struct slice word, unsigned *seen)
 	if (check_scope(k, i) != 0)
 		return -1;
 	return keys[i].parse(k, keys[i].key, slice_sub(word, equals + 1, word.n));
+}
+
+/* DECISIONS A5: credentials go only to a server that has proved who it is. */
+static int
+check_auth(const struct rule *rule, struct fail *why)
+{
+	if (rule->auth == NULL)
+		return rule->auth_insecure
+			   ? fail_set(why, FAIL_POLICY_FILE, "auth-insecure= needs auth=")
+			   : 0;
+	if (rule->via_host == NULL)
+		return fail_set(why, FAIL_POLICY_FILE, "auth= needs via=, the server to log in at");
+	if (rule->auth_insecure || level_needs_identity(rule->level))
+		return 0;
+	return fail_set(why, FAIL_POLICY_FILE,
+	    "auth= at level %s would show the password to anybody who answers: expected level "
+	    "verify, secure, fingerprint or dane-only (or auth-insecure=yes)",
+	    level_str(rule->level));
+}
+
+/* Keys that contradict each other, or miss another one. */
+static int
+check_together(const struct rule *rule, struct fail *why)
+{
+	const char *later = rule->auth != NULL || rule->auth_insecure ? "auth"
+			    : rule->rate != 0                         ? "rate"
+			    : rule->concurrency != 0                  ? "concurrency"
+								      : NULL;
+
+	if (later != NULL)
+		return fail_set(why, FAIL_POLICY_FILE, "%s= is not supported yet", later);
+	if (rule->level == LEVEL_FINGERPRINT && rule->pins.n == 0)
+		return fail_set(why, FAIL_POLICY_FILE,
+		    "level fingerprint needs sha256=, of the certificate or of its public key");
+	if (rule->tls_max != TLS_VERSION_ANY && rule->tls_min > rule->tls_max)
+		return fail_set(why, FAIL_POLICY_FILE,
+		    "the oldest TLS version is %s, the newest %s", tls_version_str(rule->tls_min),
+		    tls_version_str(rule->tls_max));
+	if (rule->level == LEVEL_SECURE && (rule->match & RULE_MATCH_HOSTNAME) != 0 &&
+	    rule->via_host == NULL)
+		return fail_set(why, FAIL_POLICY_FILE,
+		    "match=hostname at level secure: the names of MX hosts come from the DNS, "
+		    "which "
+		    "secure does not trust; level verify does");
+	return check_auth(rule, why);
 }
 
 /* What was not given, once the level and the route are known. */
@@ -225,18 +396,22 @@ fill_in(struct rule *rule)
 	/* authenticated levels speak TLS 1.2 and up; at the others any TLS is better than none */
 	if (rule->tls_min == TLS_VERSION_ANY)
 		rule->tls_min = identity ? TLS_VERSION_1_2 : TLS_VERSION_1_0;
-	if (rule->match != 0)
+	if (rule->port == RULE_PORT_SUBMISSIONS && rule->via_host != NULL)
+		rule->implicit_tls = true;
+	if (rule->match != 0 || rule->match_names.n > 0)
 		return;
 	rule->match = RULE_MATCH_HOSTNAME;
 	if (rule->via_host != NULL) /* DECISIONS 30: the smarthost's name */
 		rule->match = RULE_MATCH_NEXTHOP | (rule->via_brackets ? RULE_MATCH_HOSTNAME : 0);
+	else if (rule->level == LEVEL_SECURE) /* as Postfix: nexthop, dot-nexthop */
+		rule->match = RULE_MATCH_NEXTHOP | RULE_MATCH_DOT_NEXTHOP;
 }
 
 int
 rules_keys_parse(struct slice words, const char *folder, struct arena *arena,
     struct rule *rule_inout, struct fail *why)
 {
-	struct keys k = { .rule = rule_inout, .folder = folder, .arena = arena, .why = why };
+	struct rules_keys k = { .rule = rule_inout, .folder = folder, .arena = arena, .why = why };
 	unsigned seen = 0; /* a bit for each row of keys */
 	struct slice word;
 
@@ -246,58 +421,33 @@ rules_keys_parse(struct slice words, const char *folder, struct arena *arena,
 		if (parse_word(&k, word, &seen) != 0)
 			return -1;
 	fill_in(rule_inout);
-	return 0;
-}
-
-/* The host in brackets: an address, or a name. */
-static const char *
-bracket_host(struct slice host, struct arena *arena, struct fail *why)
-{
-	struct slice ip = host;
-	struct addr addr;
-	char text[ADDR_TEXT_BYTES];
-
-	if (slice_starts_case(ip, "IPv6:")) /* RFC 5321 s4.1.3 */
-		ip = slice_sub(ip, 5, ip.n);
-	if (addr_parse_ip(ip, 0, &addr)) {
-		addr_ip_str(&addr, text);
-		return arena_strdup(arena, text);
-	}
-	return dns_name_normalize(arena_slice(arena, host), arena, why);
+	return check_together(rule_inout, why);
 }
 
 int
-rule_via_parse(struct slice text, struct arena *arena, struct rule *rule_inout, struct fail *why)
+rules_check_constraint(const struct rule *rule, bool is_ip, const char *pattern, struct fail *why)
 {
-	static const char expected[] = "HOST, HOST:PORT, [HOST] or [HOST]:PORT";
-	bool brackets = text.n > 0 && text.p[0] == '[';
-	size_t end = slice_find(text, brackets ? ']' : ':');
-	struct slice host = slice_sub(text, brackets ? 1 : 0, end);
-	struct slice rest = slice_sub(text, brackets ? end + 1 : end, text.n);
-	unsigned long long port = 0;
-	struct fail name_why;
-	struct addr addr;
-	const char *name = NULL;
+	const char *key = NULL;
 
-	if ((brackets && end == text.n) || host.n == 0 ||
-	    (rest.n > 0 &&
-		(rest.p[0] != ':' || !slice_number(slice_sub(rest, 1, rest.n), 65535, &port) ||
-		    port == 0)))
-		return fail_set(why, FAIL_USAGE, "\"%.*s\": expected %s",
-		    (int)(text.n > 100 ? 100 : text.n), text.p, expected);
-	if (!brackets && addr_parse_ip(host, 0, &addr))
-		return fail_set(why, FAIL_USAGE, "\"%.*s\": an address stands in brackets: [%.*s]",
-		    (int)text.n, text.p, (int)host.n, host.p);
-	if (brackets)
-		name = bracket_host(host, arena, &name_why);
-	else
-		name = dns_name_normalize(arena_slice(arena, host), arena, &name_why);
-	if (name == NULL)
-		return fail_set(why, FAIL_USAGE, "%s", name_why.text);
-	rule_inout->via_host = name;
-	rule_inout->via_brackets = brackets;
-	if (port != 0)
-		rule_inout->port = (uint16_t)port;
-	rule_inout->match = RULE_MATCH_NEXTHOP | (brackets ? RULE_MATCH_HOSTNAME : 0);
+	if (rule->via_host != NULL || rule->port != 0 || rule->auth != NULL)
+		key = "via=, port= or auth=";
+	else if (rule->ciphers != NULL || rule->ca_file != NULL || rule->client_cert != NULL ||
+		 rule->sni != NULL || rule->tls_max != TLS_VERSION_ANY)
+		key = "max=, ciphers=, ca=, sni= or client-cert=";
+	else if (rule->source[0].len != 0 || rule->source[1].len != 0 ||
+		 rule->family != FAMILY_ANY || rule->private_deny)
+		key = "source=, ipv6= or private=";
+	else if (rule->concurrency != 0 || rule->rate != 0 || rule->on_fail != ON_FAIL_DEFER ||
+		 rule->trace)
+		key = "concurrency=, rate=, on-fail= or log=";
+	if (key != NULL)
+		return fail_set(why, FAIL_POLICY_FILE,
+		    "%s: a policy for hosts can only add to the domain's, it has no %s", pattern,
+		    key);
+	if (!is_ip && rule->level == LEVEL_NONE && !rule->lower)
+		return fail_set(why, FAIL_POLICY_FILE,
+		    "%s: level none has no effect for a host, it can only add to the domain's "
+		    "policy (lower=yes would take away from levels may, auto and dane)",
+		    pattern);
 	return 0;
 }

@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -140,52 +141,84 @@ each_line(struct parser *p, const char *file, struct slice text, line_fn *fn, vo
 	return 0;
 }
 
-/* The forms that are part of the language but not yet of this program, and near misses. */
+/* Near misses. */
 static int
 check_pattern_form(struct parser *p, struct slice word)
 {
 	struct addr addr;
 
-	if (slice_starts_case(word, "mx:") || slice_starts_case(word, "ip:"))
-		return FAIL_HERE(p, "pattern \"%.*s\" is not supported yet", shown(word), word.p);
 	if (slice_is(word, "*"))
 		return FAIL_HERE(p, "\"*\" is no pattern: write \"default LEVEL\"");
 	if (word.p[0] == '[' || addr_parse_ip(word, 0, &addr))
-		return FAIL_HERE(p,
-		    "\"%.*s\" is an address: addresses are matched by ip:, which is not supported "
-		    "yet",
+		return FAIL_HERE(p, "\"%.*s\" is an address: expected ip:ADDRESS or ip:NETWORK",
 		    shown(word), word.p);
 	if (word.p[0] != '.' && slice_find(word, '.') == word.n)
 		return FAIL_HERE(p,
-		    "\"%.*s\" is no pattern: expected DOMAIN, .DOMAIN, *.DOMAIN or @FILE (a domain "
-		    "of one label is written \"%.*s.\")",
+		    "\"%.*s\" is no pattern: expected DOMAIN, .DOMAIN, *.DOMAIN, mx:PATTERN, "
+		    "ip:NETWORK or @FILE (a domain of one label is written \"%.*s.\")",
 		    shown(word), word.p, shown(word), word.p);
 	return 0;
 }
 
-/* Append a domain pattern to a group. */
+static struct rules_pattern *
+new_pattern(struct parser *p, struct group *group)
+{
+	struct rules_pattern *pattern =
+	    arena_push(p->arena, &group->patterns, &group->n, sizeof(*pattern));
+
+	pattern->file = p->file;
+	pattern->line = p->line;
+	return pattern;
+}
+
+/* ip:ADDRESS, ip:ADDRESS/BITS */
+static int
+add_network(struct parser *p, struct slice word, struct group *group)
+{
+	struct rules_network network;
+	char ip[ADDR_TEXT_BYTES];
+	struct addr addr;
+
+	if (!rules_network_parse(slice_sub(word, 3, word.n), &network))
+		return FAIL_HERE(p,
+		    "pattern \"%.*s\": expected ip:ADDRESS or ip:ADDRESS/BITS, such as "
+		    "ip:192.0.2.0/24",
+		    shown(word), word.p);
+	struct rules_pattern *pattern = new_pattern(p, group);
+	pattern->is_ip = true;
+	pattern->network = network;
+	addr_from_bytes(network.bytes, network.n, 0, &addr);
+	addr_ip_str(&addr, ip);
+	pattern->text = arena_printf(p->arena, "ip:%s/%u", ip, network.bits);
+	return 0;
+}
+
+/* Append a pattern to a group. */
 static int
 add_pattern(struct parser *p, struct slice word, struct group *group)
 {
+	bool mx = slice_starts_case(word, "mx:");
 	const char *prefix = "", *domain;
-	struct slice rest = word;
+	struct slice rest = mx ? slice_sub(word, 3, word.n) : word;
 	struct fail why;
 
-	if (check_pattern_form(p, word) != 0)
+	if (slice_starts_case(word, "ip:"))
+		return add_network(p, word, group);
+	if (rest.n == 0)
+		return FAIL_HERE(p, "\"mx:\": expected a pattern of host names behind it");
+	if (check_pattern_form(p, rest) != 0)
 		return -1;
-	if (word.p[0] == '.')
+	if (rest.p[0] == '.')
 		prefix = ".";
-	else if (word.p[0] == '*' && word.n > 1 && word.p[1] == '.')
+	else if (rest.p[0] == '*' && rest.n > 1 && rest.p[1] == '.')
 		prefix = "*.";
-	rest = slice_sub(word, strlen(prefix), word.n);
+	rest = slice_sub(rest, strlen(prefix), rest.n);
 	domain = dns_name_normalize(arena_slice(p->arena, rest), p->arena, &why);
 	if (domain == NULL)
 		return FAIL_HERE(p, "pattern \"%.*s\": %s", shown(word), word.p, why.text);
-	struct rules_pattern *pattern =
-	    arena_push(p->arena, &group->patterns, &group->n, sizeof(*pattern));
-	pattern->text = arena_printf(p->arena, "%s%s", prefix, domain);
-	pattern->file = p->file;
-	pattern->line = p->line;
+	struct rules_pattern *pattern = new_pattern(p, group);
+	pattern->is_mx = mx;
+	pattern->text = arena_printf(p->arena, "%s%s%s", mx ? "mx:" : "", prefix, domain);
 	return 0;
 }
 
@@ -301,14 +334,11 @@ parse_level(struct parser *p, struct slice word, enum rule_level *level_r)
 	for (int i = 0; i < LEVEL_COUNT; i++)
 		names[i] = level_str((enum rule_level)i);
 	if (word.n == 0)
-		return FAIL_HERE(p, "expected a level: none, may, encrypt or verify");
+		return FAIL_HERE(p, "expected a level: none, may, auto, encrypt, verify, secure, "
+				    "fingerprint, dane or dane-only");
 	if (!level_parse(word, level_r))
 		return FAIL_HERE(p, "unknown level \"%.*s\"%s", shown(word), word.p,
 		    rules_did_you_mean(word, names, LEVEL_COUNT, p->arena));
-	if (!level_is_supported(*level_r))
-		return FAIL_HERE(p,
-		    "level %s is not supported yet: expected none, may, encrypt or verify",
-		    level_str(*level_r));
 	return 0;
 }
 
@@ -362,6 +392,8 @@ default_line(struct parser *p, struct slice rest)
 	rule = parse_rule(p, rest);
 	if (rule == NULL)
 		return -1;
+	if (rule->lower)
+		return FAIL_HERE(p, "default: lower= is for mx: and ip: patterns");
 	rule->text = arena_printf(p->arena, "%s:%u (default)", p->name, p->line);
 	p->rules->fallback = rule;
 	return 0;
@@ -398,12 +430,31 @@ unknown_group(struct parser *p, const char *name)
 	    name);
 }
 
+static void
+take(struct rules *rules, struct rules_pattern *pattern)
+{
+	map_set(&rules->patterns, slice_str(pattern->text), pattern);
+	rules->has_mx |= pattern->is_mx;
+	if (pattern->is_ip)
+		*(const struct rules_pattern **)arena_push(
+		    &rules->arena, &rules->networks, &rules->networks_n, sizeof(pattern)) = pattern;
+}
+
 /* Give the patterns of a group or line their policy. Two policies for one pattern are an error. */
 static int
 assign(struct parser *p, struct group *group, const struct rule *rule)
 {
 	for (size_t i = 0; i < group->n; i++) {
 		struct rules_pattern *pattern = &group->patterns[i];
+		if (!pattern->is_ip && !pattern->is_mx && rule->lower) {
+			p->file = pattern->file;
+			p->line = pattern->line;
+			return FAIL_HERE(
+			    p, "%s: lower= is for mx: and ip: patterns", pattern->text);
+		}
+		if ((pattern->is_ip || pattern->is_mx) &&
+		    rules_check_constraint(rule, pattern->is_ip, rule_str(rule), p->why) != 0)
+			return at_line(p, pattern->file, pattern->line);
 		const struct rules_pattern *old =
 		    map_get(&p->rules->patterns, slice_str(pattern->text));
 		pattern->rule = rule;
@@ -414,7 +465,7 @@ assign(struct parser *p, struct group *group, const struct rule *rule)
 			    rule_str(old->rule), rule_str(rule));
 		}
 		if (old == NULL)
-			map_set(&p->rules->patterns, slice_str(pattern->text), pattern);
+			take(p->rules, pattern);
 	}
 	return 0;
 }
@@ -443,6 +494,14 @@ resolve(struct parser *p, struct policy_line *line)
 }
 
 static int
+longer_first(const void *a, const void *b)
+{
+	const struct rules_pattern *const *x = a, *const *y = b;
+
+	return (int)(*y)->network.bits - (int)(*x)->network.bits;
+}
+
+static int
 parse_all(struct parser *p, struct slice text)
 {
 	if (text.n > LIMIT_CONFIG_BYTES)
@@ -453,6 +512,16 @@ parse_all(struct parser *p, struct slice text)
 	for (size_t i = 0; i < p->policies_n; i++)
 		if (resolve(p, &p->policies[i]) != 0)
 			return -1;
+	if (p->rules->networks_n > 0)
+		qsort(p->rules->networks, p->rules->networks_n, sizeof(*p->rules->networks),
+		    longer_first);
+	for (size_t i = 0; i < p->groups_n; i++)
+		if (p->groups[i].rule == NULL)
+			strs_add(&p->rules->warnings, p->arena,
+			    arena_printf(p->arena, "%s:%u: group %s has no policy",
+				p->groups[i].n > 0 ? p->groups[i].patterns[0].file : p->name,
+				p->groups[i].n > 0 ? p->groups[i].patterns[0].line : 0,
+				p->groups[i].name));
 	return 0;
 }
 

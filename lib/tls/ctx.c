@@ -57,6 +57,29 @@ tls_ctx_new(
 	return ctx;
 }
 
+/* Never prompt: there is nobody to ask. */
+static int
+no_passphrase(char *out, int size, int writing, void *ctx)
+{
+	(void)out, (void)size, (void)writing, (void)ctx;
+	return -1;
+}
+
+static int
+use_client_cert(SSL_CTX *ssl, const char *file, struct fail *why)
+{
+	char reason[200];
+
+	SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
+	ERR_clear_error();
+	if (SSL_CTX_use_certificate_chain_file(ssl, file) == 1 &&
+	    SSL_CTX_use_PrivateKey_file(ssl, file, SSL_FILETYPE_PEM) == 1 &&
+	    SSL_CTX_check_private_key(ssl) == 1)
+		return 0;
+	tls_error_drain(reason, sizeof(reason));
+	return fail_set(why, FAIL_TLS_CONFIG, "client certificate %s: %s", file, reason);
+}
+
 struct tls_ctx *
 tls_ctx_client(const struct tls_client_options *options, struct fail *why)
 {
@@ -73,6 +96,10 @@ tls_ctx_client(const struct tls_client_options *options, struct fail *why)
 		char reason[200];
 		tls_error_drain(reason, sizeof(reason));
 		fail_set(why, FAIL_TLS_CONFIG, "cipher list \"%s\": %s", ctx->ciphers, reason);
+		tls_ctx_free(ctx);
+		return NULL;
+	}
+	if (options->cert_file != NULL && use_client_cert(ctx->ssl, options->cert_file, why) != 0) {
 		tls_ctx_free(ctx);
 		return NULL;
 	}

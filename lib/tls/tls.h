@@ -47,7 +47,8 @@ struct tls_client_options {
 	int security_level; /* 0: weakness is reported (DECISIONS C22); 1: authenticated levels */
 	const char
 	    *ciphers; /* OpenSSL cipher list for TLS <= 1.2, or NULL: all with a certificate */
-	bool alpn;    /* offer "smtp" (RFC 7301), to see who takes it; senders do not */
+	const char *cert_file; /* PEM: a client certificate, its chain and its key; NULL: none */
+	bool alpn;             /* offer "smtp" (RFC 7301), to see who takes it; senders do not */
 };
 
 /* Sessions are never resumed. Fails with TLS_CONFIG. */

@@ -26,9 +26,14 @@ check(const struct rules *rules, const char *domain)
 {
 	const struct rule *rule = rules_match(rules, domain);
 
-	if (rule == NULL || !level_is_supported(rule->level) || rule->tls_min == TLS_VERSION_ANY ||
-	    rule->match == 0 || rule_str(rule)[0] == '\0')
+	if (rule == NULL || rule->tls_min == TLS_VERSION_ANY ||
+	    (rule->match == 0 && rule->match_names.n == 0) || rule_str(rule)[0] == '\0' ||
+	    (rule->level == LEVEL_FINGERPRINT) != (rule->pins.n > 0))
 		abort();
+	struct addr addr;
+	const struct rule *more[4];
+	addr_parse_ip(slice_str("192.0.2.1"), 0, &addr);
+	rules_constraints(rules, domain, &addr, more, 4);
 }
 
 int

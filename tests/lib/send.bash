@@ -74,3 +74,24 @@ sessions() {
     done
     assert_fail "sessions of $1 do not end" "$(cat "$(peer_log "$1")")"
 }
+
+# What a session was, by its log: P the message in clear, T over TLS, X not sent at all.
+# outcome NAME LEVEL: of all sessions that greeted as LEVEL.box.test, in order: "X P".
+outcome() {
+    awk -v who="EHLO $2.box.test" -v helo="HELO $2.box.test" '
+        /^S[0-9]+ / { s = $1 }
+        $2 == "tls" { tls[s] = 1 }
+        $0 == s " C: " who || $0 == s " C: " helo { if (!(s in mine)) { mine[s] = 1; order[++n] = s } }
+        $2 == "C:" && toupper($3) == "STARTTLS" { asked[s] = 1 }
+        $2 == "C:" && toupper($3) == "MAIL" { mail[s] = (tls[s] ? "T" : "P") }
+        $2 == "data" { text[s] = (tls[s] ? "T" : "P") }
+        END {
+            for (i = 1; i <= n; i++) {
+                s = order[i]
+                word = "X"; if (s in mail) word = "mail-" mail[s]; if (s in text) word = text[s]
+                # P is "in clear without having asked"; p "in clear after STARTTLS was refused here"
+                if (word == "P" && asked[s]) word = "p"
+                printf "%s%s", (i > 1 ? " " : ""), word
+            }
+        }' "$(peer_log "$1")"
+}

@@ -209,6 +209,17 @@ letter(const struct decision *d)
 
 static const enum rule_level levels[] = { LEVEL_NONE, LEVEL_MAY, LEVEL_ENCRYPT, LEVEL_VERIFY };
 
+/* What a rule alone demands: nothing is published. */
+static void
+demand_of(const struct rule *rule, struct demand *d_r)
+{
+	struct decide_site site = {
+		.rule = rule, .host = "mx.example", .nexthop = "example", .tlsa = TLSA_NONE
+	};
+
+	decide_demand(&site, d_r);
+}
+
 static void
 check_event(const struct event *event, const char *want, int64_t age, bool retry)
 {
@@ -224,8 +235,10 @@ check_event(const struct event *event, const char *want, int64_t age, bool retry
 				.fallback = (enum rule_fallback)fallback,
 				.match = RULE_MATCH_HOSTNAME,
 				.tls_min = level == 3 ? TLS_VERSION_1_2 : TLS_VERSION_1_0 };
+			struct demand demand;
 			struct decision d;
-			decide(&rule, &host, age, retry, &d);
+			demand_of(&rule, &demand);
+			decide(&demand, &host, NULL, age, retry, &d);
 			TEST_ROW("%s: %s, fallback=%s, age %d%s", event->name,
 			    level_str(rule.level), fallback_str(rule.fallback), (int)age,
 			    retry ? ", clear retry" : "");
@@ -282,35 +295,19 @@ TEST(decide_sends_no_clear_text_where_tls_is_needed)
 							.fallback = (enum rule_fallback)fallback,
 							.match = RULE_MATCH_HOSTNAME,
 							.tls_min = TLS_VERSION_1_0 };
-						decide(&rule, &host, 1000, bits & 8, &d);
+						struct demand demand;
+						demand_of(&rule, &demand);
+						decide(&demand, &host, NULL, 1000, bits & 8, &d);
 						clear += d.action == DECIDE_DELIVER_CLEAR ||
 							 d.action == DECIDE_RECONNECT_CLEAR;
 						/* and nothing was verified */
 						rule.level = LEVEL_VERIFY;
-						decide(&rule, &host, 1000, bits & 8, &d);
+						demand_of(&rule, &demand);
+						decide(&demand, &host, NULL, 1000, bits & 8, &d);
 						CHECK(d.action == DECIDE_SKIP ||
 						      d.action == DECIDE_STARTTLS);
 					}
 	CHECK_INT(clear, 0);
-}
-
-TEST(decide_skips_at_levels_that_are_not_built_yet)
-{
-	static const enum rule_level later[] = { LEVEL_AUTO, LEVEL_SECURE, LEVEL_FINGERPRINT,
-		LEVEL_DANE, LEVEL_DANE_ONLY };
-
-	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
-		struct rule rule = { .level = later[i], .fallback = FALLBACK_NOW };
-		struct host_facts host;
-		struct decision d;
-		TEST_ROW("%s", level_str(later[i]));
-		facts_init_host_facts(&host);
-		host.starttls_state = STARTTLS_NOT_OFFERED;
-		decide(&rule, &host, 0, false, &d);
-		CHECK_INT(d.action, DECIDE_SKIP);
-		CHECK_INT(d.code, FAIL_POLICY_FILE);
-		CHECK(!level_is_supported(later[i]));
-	}
 }
 
 TEST(decide_treats_tls_below_min_as_a_failed_handshake)
@@ -346,7 +343,10 @@ TEST(decide_treats_tls_below_min_as_a_failed_handshake)
 		TEST_ROW("%s", rows[i].name);
 		event.facts.version = rows[i].version;
 		fill_facts(&event, &host, tls);
-		decide(&rule, &host, 0, false, &d);
+		rule.min_given = true;
+		struct demand demand;
+		demand_of(&rule, &demand);
+		decide(&demand, &host, NULL, 0, false, &d);
 		CHECK_INT(letter(&d), rows[i].want);
 		if (rows[i].want != 'T')
 			CHECK_INT(d.code, FAIL_TLS_TOO_OLD);

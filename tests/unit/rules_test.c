@@ -60,10 +60,15 @@ TEST(rules_errors_name_file_line_and_what_was_expected)
 		{ "Default may", "policy:1: unknown word \"Default\": expected group, policy or "
 				 "default: did you mean \"default\"?" },
 		{ "policy", "policy:1: expected: policy GROUP|PATTERN LEVEL [KEY=VALUE...]" },
-		{ "policy a.example", "policy:1: expected a level: none, may, encrypt or verify" },
+		{ "policy a.example",
+		    "policy:1: expected a level: "
+		    "none, may, auto, encrypt, verify, secure, fingerprint, dane or dane-only" },
 		{ "policy a.example # may",
-		    "policy:1: expected a level: none, may, encrypt or verify" },
-		{ "default", "policy:1: expected a level: none, may, encrypt or verify" },
+		    "policy:1: expected a level: "
+		    "none, may, auto, encrypt, verify, secure, fingerprint, dane or dane-only" },
+		{ "default",
+		    "policy:1: expected a level: "
+		    "none, may, auto, encrypt, verify, secure, fingerprint, dane or dane-only" },
 		{ "default may\n\ndefault none",
 		    "policy:3: a second default: the first one is at policy:1" },
 		/* levels */
@@ -72,20 +77,13 @@ TEST(rules_errors_name_file_line_and_what_was_expected)
 		{ "default Verify",
 		    "policy:1: unknown level \"Verify\": did you mean \"verify\"?" },
 		{ "default min=TLSv1.2", "policy:1: unknown level \"min=TLSv1.2\"" },
-		{ "default auto", "policy:1: level auto is not supported yet: expected none, may, "
-				  "encrypt or verify" },
-		{ "policy a.example secure match=nexthop",
-		    "policy:1: level secure is not supported yet: expected none, may, encrypt or "
-		    "verify" },
-		{ "policy a.example fingerprint sha256=AB",
-		    "policy:1: level fingerprint is not supported yet: expected none, may, encrypt "
-		    "or verify" },
-		{ "policy a.example dane",
-		    "policy:1: level dane is not supported yet: expected none, may, encrypt or "
-		    "verify" },
-		{ "policy a.example dane-only", "policy:1: level dane-only is not supported yet: "
-						"expected none, may, encrypt or "
-						"verify" },
+		{ "default fingerprint",
+		    "policy:1: level fingerprint needs sha256=, of the certificate or "
+		    "of its public key" },
+		{ "policy a.example secure match=hostname",
+		    "policy:1: match=hostname at level secure: the names of MX hosts come from the "
+		    "DNS, "
+		    "which secure does not trust; level verify does" },
 		/* groups */
 		{ "group", "policy:1: expected: group NAME PATTERN..." },
 		{ "group banks",
@@ -103,8 +101,9 @@ TEST(rules_errors_name_file_line_and_what_was_expected)
 		    "policy:2: group banks has a policy already, at policy:1" },
 		/* patterns */
 		{ "group g localhost",
-		    "policy:1: \"localhost\" is no pattern: expected DOMAIN, .DOMAIN, *.DOMAIN or "
-		    "@FILE (a domain of one label is written \"localhost.\")" },
+		    "policy:1: \"localhost\" is no pattern: expected DOMAIN, .DOMAIN, *.DOMAIN, "
+		    "mx:PATTERN, ip:NETWORK or @FILE (a domain of one label is written "
+		    "\"localhost.\")" },
 		{ "policy * may", "policy:1: \"*\" is no pattern: write \"default LEVEL\"" },
 		{ "policy a..example may",
 		    "policy:1: pattern \"a..example\": \"a..example\" has an empty label" },
@@ -122,18 +121,50 @@ TEST(rules_errors_name_file_line_and_what_was_expected)
 		{ "policy *. may", "policy:1: pattern \"*.\": empty domain name" },
 		{ "policy a@b.example may", "policy:1: pattern \"a@b.example\": \"a@b.example\" is "
 					    "not a domain name: character '@' in it" },
-		{ "policy mx:*.mail.example encrypt",
-		    "policy:1: pattern \"mx:*.mail.example\" is not supported yet" },
-		{ "group lab ip:10.0.0.0/8 ip:fd00::/8",
-		    "policy:1: pattern \"ip:10.0.0.0/8\" is not supported yet" },
-		{ "policy MX:a.example may",
-		    "policy:1: pattern \"MX:a.example\" is not supported yet" },
+		{ "policy mx: may",
+		    "policy:1: \"mx:\": expected a pattern of host names behind it" },
+		{ "policy mx:mail may",
+		    "policy:1: \"mail\" is no pattern: expected DOMAIN, .DOMAIN, *.DOMAIN, "
+		    "mx:PATTERN, "
+		    "ip:NETWORK or @FILE (a domain of one label is written \"mail.\")" },
+		{ "policy mx:192.0.2.1 may",
+		    "policy:1: \"192.0.2.1\" is an address: expected ip:ADDRESS or ip:NETWORK" },
+		{ "group lab ip:10.0.0.0/33\npolicy lab may",
+		    "policy:1: pattern \"ip:10.0.0.0/33\": expected ip:ADDRESS or ip:ADDRESS/BITS, "
+		    "such as ip:192.0.2.0/24" },
+		{ "policy ip:a.example may", "policy:1: pattern \"ip:a.example\": expected "
+					     "ip:ADDRESS or ip:ADDRESS/BITS, such "
+					     "as ip:192.0.2.0/24" },
 		{ "policy [192.0.2.1] may",
-		    "policy:1: \"[192.0.2.1]\" is an address: addresses are matched by ip:, which "
-		    "is not supported yet" },
+		    "policy:1: \"[192.0.2.1]\" is an address: expected ip:ADDRESS or ip:NETWORK" },
 		{ "policy 192.0.2.1 may",
-		    "policy:1: \"192.0.2.1\" is an address: addresses are matched by ip:, which is "
-		    "not supported yet" },
+		    "policy:1: \"192.0.2.1\" is an address: expected ip:ADDRESS or ip:NETWORK" },
+		/* what a policy for hosts cannot have */
+		{ "policy mx:a.example none",
+		    "policy:1: policy:1: level none has no effect for a host, it can only add to "
+		    "the "
+		    "domain's policy (lower=yes would take away from levels may, auto and dane)" },
+		{ "policy mx:a.example verify ca=x", "policy:1: policy:1: a policy for hosts can "
+						     "only add to the domain's, it has no "
+						     "max=, ciphers=, ca=, sni= or client-cert=" },
+		{ "group g a.example mx:*.a.example\npolicy g may via=[b.example]",
+		    "policy:1: policy:2 (group g): a policy for hosts can only add to the "
+		    "domain's, it "
+		    "has no via=, port= or auth=" },
+		{ "policy ip:192.0.2.0/24 encrypt source=192.0.2.1",
+		    "policy:1: policy:1: a policy for hosts can only add to the domain's, it has "
+		    "no "
+		    "source=, ipv6= or private=" },
+		{ "policy ip:192.0.2.0/24 encrypt on-fail=bounce",
+		    "policy:1: policy:1: a policy for hosts can only add to the domain's, it has "
+		    "no "
+		    "concurrency=, rate=, on-fail= or log=" },
+		{ "policy a.example none lower=yes",
+		    "policy:1: a.example: lower= is for mx: and ip: patterns" },
+		{ "default none lower=yes",
+		    "policy:1: default: lower= is for mx: and ip: patterns" },
+		{ "policy ip:192.0.2.1/24 encrypt\npolicy ip:192.0.2.0/24 verify",
+		    "policy:2: ip:192.0.2.0/24 is in two policies: policy:1 and policy:2" },
 		/* duplicates of equal specificity */
 		{ "policy a.example may\npolicy A.Example. none",
 		    "policy:2: a.example is in two policies: policy:1 and policy:2" },
@@ -158,7 +189,6 @@ TEST(rules_errors_name_file_line_and_what_was_expected)
 		    "bad.list:3: \"c.example\": expected one pattern a line" },
 		{ "group g @typo.list",
 		    "typo.list:2: pattern \"b..example\": \"b..example\" has an empty label" },
-		{ "group g @mx.list", "mx.list:1: pattern \"mx:*.example\" is not supported yet" },
 		{ "group g @bom.list", "bom.list:1: starts with a byte order mark: expected UTF-8 "
 				       "without it" },
 		/* keys */
@@ -179,40 +209,37 @@ TEST(rules_errors_name_file_line_and_what_was_expected)
 		{ "default may min=TLSv1.4",
 		    "policy:1: min=TLSv1.4: expected TLSv1.0, TLSv1.1, TLSv1.2 or TLSv1.3" },
 		{ "default none min=TLSv1.2", "policy:1: min= has no effect at level none, it is "
-					      "for levels with TLS: may, encrypt, verify" },
+					      "for levels with TLS" },
 		{ "default may fallback=always",
 		    "policy:1: fallback=always: expected never, delayed or now" },
-		{ "default encrypt fallback=now", "policy:1: fallback= has no effect at level "
-						  "encrypt, it is for level may: other "
-						  "levels never change to clear text" },
+		{ "default encrypt fallback=now",
+		    "policy:1: fallback= has no effect at level encrypt, it is for levels may, "
+		    "auto and dane: other levels never change to clear text" },
 		{ "default none fallback=never",
-		    "policy:1: fallback= has no effect at level none, it is for level may: other "
-		    "levels never change to clear text" },
+		    "policy:1: fallback= has no effect at level none, it is for levels may, auto "
+		    "and dane: other levels never change to clear text" },
 		{ "default verify fallback=never",
-		    "policy:1: fallback= has no effect at level verify, it is for level may: other "
-		    "levels never change to clear text" },
-		{ "default may on-fail=bounce", "policy:1: on-fail=bounce is not supported yet" },
-		{ "default may on-fail=after:4h",
-		    "policy:1: on-fail=after:4h is not supported yet" },
+		    "policy:1: fallback= has no effect at level verify, it is for levels may, auto "
+		    "and dane: other levels never change to clear text" },
 		{ "default may on-fail=after:soon",
 		    "policy:1: on-fail=after:soon: expected defer, bounce or after:TIME" },
 		{ "default may on-fail=drop",
 		    "policy:1: on-fail=drop: expected defer, bounce or after:TIME" },
+		{ "default none on-fail=bounce",
+		    "policy:1: on-fail= has no effect at level none, it is for levels with TLS" },
 		{ "default encrypt match=hostname",
-		    "policy:1: match= has no effect at level encrypt, it is for levels that check "
-		    "the certificate: verify" },
-		{ "default verify match=host",
-		    "policy:1: match=host: expected hostname, nexthop, or both with a comma" },
+		    "policy:1: match= has no effect at level encrypt, "
+		    "it is for levels verify and secure" },
+		{ "default verify match=host", "policy:1: match=host: expected hostname, nexthop, "
+					       "dot-nexthop, or names of hosts, with commas" },
 		{ "default verify match=hostname,",
-		    "policy:1: match=hostname,: expected a name behind each comma" },
+		    "policy:1: match=hostname,: expected a word on each side of a comma" },
 		{ "default verify match=,nexthop",
-		    "policy:1: match=,nexthop: expected hostname, nexthop, or both with a comma" },
-		{ "default verify match=dot-nexthop",
-		    "policy:1: match=dot-nexthop is not supported yet" },
-		{ "default verify match=nexthop,mail.example",
-		    "policy:1: match=mail.example is not supported yet" },
+		    "policy:1: match=,nexthop: expected a word on each side of a comma" },
+		{ "default verify match=nexthop,mail..example",
+		    "policy:1: match=\"mail..example\" has an empty label" },
 		{ "default may ca=/x", "policy:1: ca= has no effect at level may, it is for levels "
-				       "that check the certificate: verify" },
+				       "verify and secure" },
 		{ "default may port=0", "policy:1: port=0: expected a number from 1 to 65535" },
 		{ "default may port=65536",
 		    "policy:1: port=65536: expected a number from 1 to 65535" },
@@ -237,32 +264,42 @@ TEST(rules_errors_name_file_line_and_what_was_expected)
 		    "policy:1: via=\"192.0.2.1:25\": an address stands in brackets: [192.0.2.1]" },
 		{ "default may via=[192.0.2.300]:0", "policy:1: via=\"[192.0.2.300]:0\": expected "
 						     "HOST, HOST:PORT, [HOST] or [HOST]:PORT" },
-		{ "policy a.example may auth=relay1",
-		    "policy:1: auth=relay1 is not supported yet" },
-		{ "policy a.example may max=TLSv1.2",
-		    "policy:1: max=TLSv1.2 is not supported yet" },
-		{ "policy a.example may ciphers=HIGH",
-		    "policy:1: ciphers=HIGH is not supported yet" },
-		{ "policy a.example may sha256=AB:CD",
-		    "policy:1: sha256=AB:CD is not supported yet" },
-		{ "policy a.example may sni=x", "policy:1: sni=x is not supported yet" },
-		{ "policy a.example may client-cert=x",
-		    "policy:1: client-cert=x is not supported yet" },
-		{ "policy a.example may sts=no", "policy:1: sts=no is not supported yet" },
-		{ "policy a.example may dane=no", "policy:1: dane=no is not supported yet" },
-		{ "policy a.example may sticky=yes", "policy:1: sticky=yes is not supported yet" },
-		{ "policy a.example may lower=yes", "policy:1: lower=yes is not supported yet" },
-		{ "policy a.example may private=deny",
-		    "policy:1: private=deny is not supported yet" },
-		{ "policy a.example may auth-insecure=yes",
-		    "policy:1: auth-insecure=yes is not supported yet" },
-		{ "policy a.example may source=192.0.2.1",
-		    "policy:1: source=192.0.2.1 is not supported yet" },
-		{ "policy a.example may ipv6=no", "policy:1: ipv6=no is not supported yet" },
-		{ "policy a.example may concurrency=2",
-		    "policy:1: concurrency=2 is not supported yet" },
-		{ "policy a.example may rate=2", "policy:1: rate=2 is not supported yet" },
-		{ "policy a.example may log=trace", "policy:1: log=trace is not supported yet" },
+		{ "policy a.example encrypt max=TLSv1.5",
+		    "policy:1: max=TLSv1.5: expected TLSv1.0, TLSv1.1, TLSv1.2 or TLSv1.3" },
+		{ "policy a.example verify max=TLSv1.1",
+		    "policy:1: the oldest TLS version is TLSv1.2, the newest TLSv1.1" },
+		{ "policy a.example may ciphers=NOSUCHTHING",
+		    "policy:1: ciphers=NOSUCHTHING: expected a cipher list of OpenSSL, such as "
+		    "ECDHE+AESGCM:!aNULL" },
+		{ "policy a.example fingerprint sha256=AB:CD",
+		    "policy:1: sha256=AB:CD: expected the 64 hexadecimal digits of a SHA-256, with "
+		    "or "
+		    "without colons" },
+		{ "policy a.example verify sha256=AB:CD",
+		    "policy:1: sha256= has no effect at level verify, it is for level "
+		    "fingerprint" },
+		{ "policy a.example may sni=a..b", "policy:1: sni=\"a..b\" has an empty label" },
+		{ "policy a.example may sts=no",
+		    "policy:1: sts= has no effect at level may, it is for "
+		    "levels auto, encrypt and verify" },
+		{ "policy a.example dane dane=no",
+		    "policy:1: dane= has no effect at level dane, it is "
+		    "for levels auto, encrypt and verify" },
+		{ "policy a.example auto dane=maybe", "policy:1: dane=maybe: expected yes or no" },
+		{ "policy a.example may sticky=yes", "policy:1: sticky=yes is not supported" },
+		{ "policy a.example may private=no",
+		    "policy:1: private=no: expected allow or deny" },
+		{ "policy a.example may source=host",
+		    "policy:1: source=host: expected an IPv4 address, an IPv6 address, or both" },
+		{ "policy a.example may source=192.0.2.1,192.0.2.2",
+		    "policy:1: source=192.0.2.1,192.0.2.2: expected one address a family" },
+		{ "policy a.example may ipv6=never",
+		    "policy:1: ipv6=never: expected prefer, only or no" },
+		{ "policy a.example may concurrency=0",
+		    "policy:1: concurrency=0: expected a number from 1 to 1000" },
+		{ "policy a.example may rate=2",
+		    "policy:1: rate=2: expected NUMBER/TIME, such as 30/1m" },
+		{ "policy a.example may log=debug", "policy:1: log=debug: expected trace" },
 		/* bytes */
 		{ "default may\n\xef\xbb\xbfgroup x a.example",
 		    "policy:2: unknown word \"\xef\xbb\xbfgroup\": expected group, policy or "
@@ -490,7 +527,7 @@ TEST(rules_carry_the_keys_and_their_defaults)
 	rules_free(rules);
 }
 
-TEST(rules_without_a_file_or_a_default_line_are_may_with_delayed_fallback)
+TEST(rules_without_a_file_or_a_default_line_are_auto_with_delayed_fallback)
 {
 	struct fail why;
 	struct rules *sets[] = { rules_default(), parse("", &why),
@@ -499,7 +536,7 @@ TEST(rules_without_a_file_or_a_default_line_are_may_with_delayed_fallback)
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
 		const struct rule *rule = rules_match(sets[i], "other.example");
 		TEST_ROW("%zu", i);
-		CHECK_INT(rule->level, LEVEL_MAY);
+		CHECK_INT(rule->level, LEVEL_AUTO);
 		CHECK_INT(rule->fallback, FALLBACK_DELAYED);
 		CHECK_INT(rule->tls_min, TLS_VERSION_1_0);
 		CHECK_STR(rule_str(rule), "built-in default");
@@ -689,8 +726,135 @@ TEST(rules_take_a_hundred_thousand_domains)
 	if (rules != NULL) {
 		CHECK_INT(rules_match(rules, "d99999.example")->level, LEVEL_ENCRYPT);
 		CHECK_INT(rules_match(rules, "x.y.s77777.example")->level, LEVEL_ENCRYPT);
-		CHECK_INT(rules_match(rules, "d100000.example")->level, LEVEL_MAY);
+		CHECK_INT(rules_match(rules, "d100000.example")->level, LEVEL_AUTO);
 	}
 	rules_free(rules);
 	buf_free(&text);
+}
+
+TEST(rules_take_every_key)
+{
+	struct fail why;
+	struct rules *rules = parse(
+	    "policy a.example fingerprint "
+	    "sha256=AB:CD:EF:01:23:45:67:89:AB:CD:EF:01:23:45:67:89:AB:CD:EF:01:23:45:67:89:AB:CD:"
+	    "EF:"
+	    "01:23:45:67:89 "
+	    "sha256=0000000000000000000000000000000000000000000000000000000000000000,"
+	    "1111111111111111111111111111111111111111111111111111111111111111\n"
+	    "policy b.example secure match=nexthop,Mail.Other.Example max=TLSv1.2 "
+	    "ciphers=ECDHE+AESGCM:!aNULL sni=Front.Example client-cert=me.pem on-fail=after:4h "
+	    "source=192.0.2.7,2001:db8::7 ipv6=prefer private=deny log=trace\n"
+	    "policy c.example auto dane=no sts=no fallback=never on-fail=bounce ipv6=no\n"
+	    "policy d.example secure\n"
+	    "policy e.example verify via=[smtp.example]:465\n",
+	    &why);
+
+	CHECK(rules != NULL);
+	if (rules == NULL)
+		return;
+	const struct rule *r = rules_match(rules, "a.example");
+	CHECK_INT(r->level, LEVEL_FINGERPRINT);
+	CHECK_INT(r->pins.n, 3);
+	CHECK_STR(r->pins.v[0], "abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789");
+	r = rules_match(rules, "b.example");
+	CHECK_INT(r->match, RULE_MATCH_NEXTHOP);
+	CHECK_INT(r->match_names.n, 1);
+	CHECK_STR(r->match_names.v[0], "mail.other.example");
+	CHECK_INT(r->tls_max, TLS_VERSION_1_2);
+	CHECK_STR(r->ciphers, "ECDHE+AESGCM:!aNULL");
+	CHECK_STR(r->sni, "front.example");
+	CHECK_STR(r->client_cert, "me.pem");
+	CHECK_INT(r->on_fail, ON_FAIL_AFTER);
+	CHECK_INT(r->on_fail_after_s, 4 * 3600);
+	CHECK(r->source[0].len != 0 && r->source[1].len != 0);
+	CHECK_INT(r->family, FAMILY_IPV6_FIRST);
+	CHECK(r->private_deny && r->trace);
+	r = rules_match(rules, "c.example");
+	CHECK(r->no_dane && r->no_sts);
+	CHECK_INT(r->fallback, FALLBACK_NEVER);
+	CHECK_INT(r->on_fail, ON_FAIL_BOUNCE);
+	CHECK_INT(r->family, FAMILY_IPV4_ONLY);
+	CHECK_INT(
+	    rules_match(rules, "d.example")->match, RULE_MATCH_NEXTHOP | RULE_MATCH_DOT_NEXTHOP);
+	CHECK(rules_match(rules, "e.example")->implicit_tls);
+	rules_free(rules);
+}
+
+static const char host_policies[] = "group google mx:*.google.example mx:.mail.google.example\n"
+				    "policy google           encrypt\n"
+				    "policy mx:mx.a.example  verify\n"
+				    "policy mx:.example      may fallback=never\n"
+				    "policy ip:192.0.2.0/24  encrypt\n"
+				    "policy ip:192.0.2.128/25 verify\n"
+				    "policy ip:0.0.0.0/0     may fallback=never\n"
+				    "policy ip:2001:db8::/32 encrypt\n"
+				    "policy a.example        none\n";
+
+TEST(rules_constraints_are_all_that_match_a_host_by_name_or_address)
+{
+	static const struct {
+		const char *host, *ip, *lines;
+	} rows[] = {
+		{ "mx.a.example", NULL, "3 4" },
+		{ "MX.A.Example.", NULL, "3 4" },
+		{ "x.mx.a.example", NULL, "4" },
+		{ "mx.a.test", NULL, "" },
+		{ "a.google.example", NULL, "2 4" },
+		{ "a.b.google.example", NULL, "4" },
+		{ "a.mail.google.example", NULL, "2 4" },
+		{ "google.example", NULL, "4" },
+		{ "notgoogle.example", NULL, "4" },
+		{ "example", NULL, "" },
+		/* what is no host name matches no pattern of names */
+		{ "[192.0.2.1]", NULL, "" },
+		{ "", NULL, "" },
+		{ NULL, "192.0.2.1", "5 7" },
+		{ NULL, "192.0.2.129", "6 5 7" },
+		{ NULL, "192.0.3.1", "7" },
+		{ NULL, "2001:db8::1", "8" },
+		{ NULL, "2001:db9::1", "" },
+		/* IPv4 in the clothes of IPv6 is the same host */
+		{ NULL, "::ffff:192.0.2.129", "6 5 7" },
+		{ "mx.a.example", "192.0.2.129", "3 4 6 5 7" },
+	};
+	struct fail why;
+	struct rules *rules = parse(host_policies, &why);
+
+	CHECK(rules != NULL);
+	for (size_t i = 0; rules != NULL && i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct rule *out[8];
+		struct addr addr;
+		char got[64] = "";
+		if (rows[i].ip != NULL)
+			CHECK(addr_parse_ip(slice_str(rows[i].ip), 0, &addr));
+		size_t n = rules_constraints(
+		    rules, rows[i].host, rows[i].ip == NULL ? NULL : &addr, out, 8);
+		for (size_t k = 0; k < n; k++)
+			snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%u",
+			    k > 0 ? " " : "", out[k]->line);
+		TEST_ROW("%s %s", rows[i].host, rows[i].ip);
+		CHECK_STR(got, rows[i].lines);
+	}
+	/* a recipient that is an address has the longest network as its own rule */
+	CHECK_INT(rules_match(rules, "[192.0.2.200]")->line, 6);
+	CHECK_INT(rules_match(rules, "[192.0.2.1]")->line, 5);
+	CHECK_INT(rules_match(rules, "[IPv6:2001:db8::1]")->line, 8);
+	CHECK_INT(rules_match(rules, "[IPv6:2001:db9::1]")->line, 0);
+	/* and names of hosts are no domains */
+	CHECK_INT(rules_match(rules, "mx.a.example")->line, 0);
+	rules_free(rules);
+}
+
+TEST(rules_tell_of_groups_that_have_no_policy)
+{
+	struct fail why;
+	struct rules *rules = parse("group a a.example\n\ngroup b b.example\npolicy a may\n", &why);
+
+	CHECK(rules != NULL);
+	if (rules != NULL) {
+		CHECK_INT(rules_warnings(rules)->n, 1);
+		CHECK_STR(rules_warnings(rules)->v[0], "policy:3: group b has no policy");
+	}
+	rules_free(rules);
 }

@@ -1,0 +1,212 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/deliver_impl.h"
+#include "base/mem.h"
+#include "policy/dane.h"
+
+/* One connection of a delivery, up to the decision: what is demanded, the session, and what to do by it. */
+
+#define CONNECT_MS 30000
+
+/* Without a constraint that is the domain's own rule again (an address literal has an ip: rule as its own). */
+static size_t
+constraints(const struct deliver_group *g, const struct deliver_host *host, const struct addr *to,
+    const struct rule *out[LIMIT_CONSTRAINTS + 1])
+{
+	struct addr unused;
+	const char *name =
+	    addr_parse_ip(slice_str(host->mx->name), 0, &unused) ? NULL : host->mx->name;
+	size_t n = rules_constraints(g->options->rules, name, to, out, LIMIT_CONSTRAINTS + 1),
+	       kept = 0;
+
+	if (n > LIMIT_CONSTRAINTS)
+		return n;
+	for (size_t i = 0; i < n; i++)
+		if (out[i] != g->origin)
+			out[kept++] = out[i];
+	return kept;
+}
+
+void
+deliver_demand(struct deliver_group *g, struct deliver_host *host, const struct addr *to,
+    struct demand *demand_r)
+{
+	const struct rule *more[LIMIT_CONSTRAINTS + 1];
+	struct decide_site site = { .rule = &g->rule,
+		.more = more,
+		.host = host->mx->name,
+		.nexthop = rule_nexthop(&g->rule, g->domain),
+		.sts = host->sts,
+		.mx_secure = g->mx_dnssec == DNSSEC_SECURE,
+		.require_tls = g->message->require_tls,
+		.tls_required_no = g->message->tls_required_no };
+	struct fail why;
+
+	site.more_n = constraints(g, host, to, more);
+	if (decide_asks_dane(&site) && !host->tlsa_known) {
+		/* a lookup that fails has the status error: the host is not used */
+		dane_lookup(g->options->resolver, &host->facts, addr_port(to), g->mx_dnssec,
+		    g->arena, &host->facts.tlsa, g->deadline, &why);
+		host->tlsa_known = true;
+	}
+	if (decide_asks_dane(&site))
+		site.tlsa = host->facts.tlsa.status;
+	decide_demand(&site, demand_r);
+}
+
+/* The certificate of the last handshake. */
+static const struct cert_facts *
+leaf(const struct deliver_attempt *a)
+{
+	const struct tls_facts *tls =
+	    a->facts.tls_n == 0 ? NULL : &a->facts.tls[a->facts.tls_n - 1];
+
+	for (size_t i = 0; tls != NULL && tls->chain.n > 0 && i < a->certs_n; i++)
+		if (a->certs[i].fingerprint != NULL &&
+		    strcmp(a->certs[i].fingerprint, tls->chain.v[0]) == 0)
+			return &a->certs[i];
+	return NULL;
+}
+
+/* Ask decide() until it says deliver, skip, or reconnect. */
+static void
+negotiate(struct deliver_attempt *a, bool clear_retry, struct decision *d, struct fail *why)
+{
+	for (;;) {
+		decide(&a->demand, &a->facts, leaf(a), a->g->age_s, clear_retry, d);
+		switch (d->action) {
+		case DECIDE_STARTTLS:
+			/* what went wrong is in the facts, and the next decision reads them */
+			session_starttls(&a->session, why);
+			continue;
+		case DECIDE_DELIVER_CLEAR:
+			a->clear_reason = d->reason;
+			deliver_transactions(a, why);
+			return;
+		case DECIDE_DELIVER_TLS:
+			deliver_transactions(a, why);
+			return;
+		case DECIDE_RECONNECT_CLEAR:
+			return;
+		case DECIDE_SKIP:
+			/* the session's own failure, where there is one, tells more than the rule's view of it */
+			if (why->code == FAIL_NONE)
+				fail_set(why, d->code, "%s", d->reason);
+			else if (a->demand.require_tls && decide_is_policy_failure(d->code))
+				why->code = d->code;
+			a->g->other_failure |= !decide_is_policy_failure(d->code);
+			deliver_note_failure_all(a, NULL, why, STAGE_SESSION);
+			return;
+		}
+	}
+}
+
+/* The context for a demand: what proves identity has another security level. */
+static struct tls_ctx *
+tls_for(struct deliver_group *g, const struct demand *demand, struct fail *why)
+{
+	struct tls_client_options tls = { .min = g->rule.tls_min,
+		.max = g->rule.tls_max,
+		.ciphers = g->rule.ciphers,
+		.cert_file = g->rule.client_cert,
+		/* else what the server has: weak TLS beats clear text (reference send.md 4.5) */
+		.security_level = demand->strict ? 1 : 0 };
+
+	if (g->tls[demand->strict] != NULL)
+		return g->tls[demand->strict];
+	if (demand->strict && !g->rule.min_given && tls.min < TLS_VERSION_1_2)
+		tls.min = TLS_VERSION_1_2;
+	g->tls[demand->strict] = tls_ctx_client(&tls, why);
+	return g->tls[demand->strict];
+}
+
+/* The address that connections come from; one of the other family makes the host unreachable. */
+static const struct addr *
+source_for(const struct rule *rule, const struct addr *to)
+{
+	int family = to->sa.ss_family == AF_INET6;
+
+	if (rule->source[family].len != 0)
+		return &rule->source[family];
+	return rule->source[!family].len != 0 ? &rule->source[!family] : NULL;
+}
+
+static unsigned
+refused_addresses(const struct deliver_group *g)
+{
+	/* an address that came from DNS must not lead back to us; one the administrator wrote may (DECISIONS A9) */
+	if (g->rule.via_host != NULL || g->literal)
+		return 0;
+	return DIAL_REFUSE_LOOP | (g->rule.private_deny ? DIAL_REFUSE_PRIVATE : 0);
+}
+
+/* RFC 7672 s8.1: the TLSA base domain, where DANE applies. */
+static const char *
+server_name(const struct deliver_attempt *a)
+{
+	if (a->g->rule.sni != NULL)
+		return a->g->rule.sni;
+	return a->demand.dane ? a->host->facts.tlsa.base_domain : NULL;
+}
+
+static void
+run_session(struct deliver_attempt *a, const struct addr *to, bool clear_retry,
+    struct decision *last_r, struct fail *why)
+{
+	struct deliver_group *g = a->g;
+	int64_t timeout_ms = g->options->timeout_ms;
+	struct session_options options = { .tls = tls_for(g, &a->demand, why),
+		.trust = g->trust,
+		.helo = g->options->helo,
+		.sni = server_name(a),
+		.timeout_ms = timeout_ms,
+		.connect_ms = timeout_ms < CONNECT_MS ? timeout_ms : CONNECT_MS,
+		.verbose = g->options->verbose || g->rule.trace,
+		.auth_level = a->demand.strict ? 1 : 0,
+		.implicit_tls = g->rule.implicit_tls,
+		.exchange = a->demand.dane ? &a->host->facts : NULL,
+		.mx_dnssec = g->mx_dnssec,
+		.dial = { .source = source_for(&g->rule, to), .refuse = refused_addresses(g) } };
+
+	session_init(&a->session, &options, to, a->host->mx->name,
+	    rule_nexthop(&g->rule, g->domain), KEY_ANY, g->arena, &a->facts, &a->certs, &a->certs_n,
+	    g->deadline);
+	if (options.tls == NULL) {
+		g->other_failure = true;
+		deliver_note_failure_all(a, NULL, why, STAGE_SESSION);
+		return;
+	}
+	session_open(&a->session, why);
+	negotiate(a, clear_retry, last_r, why);
+	session_close(&a->session, why);
+}
+
+void
+deliver_try(struct deliver_group *g, struct deliver_host *host, const struct addr *to,
+    bool clear_retry, struct decision *last_r)
+{
+	struct deliver_attempt *a = arena_alloc(g->arena, sizeof(*a));
+	struct fail why;
+
+	*last_r = (struct decision){ .action = DECIDE_SKIP };
+	a->g = g;
+	a->host = host;
+	a->in = mem_array(g->n, sizeof(*a->in));
+	a->asked = mem_array(g->n, sizeof(*a->asked));
+	facts_init_host_facts(&a->facts);
+	fail_clear(&why);
+	deliver_demand(g, host, to, &a->demand);
+	if (a->demand.connect) {
+		run_session(a, to, clear_retry, last_r, &why);
+	} else {
+		a->facts.ip = arena_alloc(g->arena, ADDR_TEXT_BYTES);
+		addr_ip_str(to, a->facts.ip);
+		a->facts.port = addr_port(to);
+		fail_set(&why, a->demand.code, "%s: %s", host->mx->name, a->demand.reason);
+		g->other_failure |= !decide_is_policy_failure(why.code);
+		deliver_note_failure_all(a, NULL, &why, STAGE_SESSION);
+	}
+	free(a->in);
+	free(a->asked);
+}
