@@ -141,7 +141,7 @@ note_delivered(const struct deliver_attempt *a, struct deliver_result *r)
 }
 
 static void
-note_all_delivered(const struct attempt *a)
+note_all_delivered(const struct deliver_attempt *a)
 {
 	const struct deliver_options *options = a->g->options;
 	struct deliver_result **done = mem_array(a->g->n, sizeof(struct deliver_result *));
