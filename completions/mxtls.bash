@@ -11,8 +11,8 @@ _mxtls() {
     ((COMP_CWORD > 1)) || prev=''
     COMPREPLY=()
     case ${COMP_WORDS[1]}:$prev in
-    *:) words="probe send listen help --help --version" ;;
-    help:help) words="probe send listen " ;;
+    *:) words="probe report send listen help --help --version" ;;
+    help:help) words="probe report send listen " ;;
     probe:--mx) words="all first" ;;
     probe:--format) words="text json csv nagios prometheus" ;;
     probe:--require) words="dane mta-sts-enforce pkix encrypted" ;;
@@ -20,6 +20,10 @@ _mxtls() {
     probe:--file | probe:-f | probe:--output | probe:-o | probe:--ca-file | probe:--next-cert | probe:--check-cert) files=-f ;;
     probe:--ca-dir) files=-d ;;
     probe:--port | probe:--at | probe:--enum | probe:--pace | probe:--warn | probe:--crit | probe:--retries | probe:--sni | probe:--helo | probe:--source | probe:--timeout | probe:--deadline | probe:--concurrency | probe:--resolver) return ;;
+    report:--format) words="text json tsv markdown" ;;
+    report:--survey) words="day file all" ;;
+    report:--output | report:-o | report:--compare) files=-f ;;
+    report:--title | report:--top) return ;;
     send:--delivery) words="auto now background queue" ;;
     send:--log-format) words="text json" ;;
     send:--policy | send:--ca-file | send:--config | send:--log) files=-f ;;
@@ -34,6 +38,7 @@ _mxtls() {
     *)
         case ${COMP_WORDS[1]} in
         probe) words="--file -f --port --implicit-tls --mx -4 -6 --allow-private --format --json --csv --nagios --prometheus --output -o --list-fields --verbose -v --ca-file --ca-dir --at --enum --check-injection --pace --print-tlsa --next-cert --check-cert --require --warn --crit --key-types --retries --sni --helo --source --timeout --deadline --concurrency --resolver --trust-ad --no-dane --help" ;;
+        report) words="--format --json --output -o --title --top --verbose -v --compare --survey --name-domains --anonymize --help" ;;
         send) words="--from-headers -t --ignore-dots -i --from -f --full-name -F --maildomain --masquerade --masquerade-always --max-size --policy --via --port --ca-file --ca-dir --delivery --queue --no-queue --helo --timeout --deadline --resolver --trust-ad --config --log --log-format --json --quiet --verbose -v --help" ;;
         listen) words="--tls --cert --key --self-signed --min-tls --accept --deliver --hostname --max-size --max-recipients --stdio --max-connections --max-connections-per-address --timeout --drain --commit-helpers --log --verbose -v --fault --fault-anywhere --help" ;;
         completion) words="--help" ;;

@@ -99,6 +99,17 @@
 	(8 * 1024 * 1024)       /* kept of one target; then no session is begun for it */
 #define LIMIT_BANNER_BYTES 4096 /* kept of a greeting */
 
+/* Reports. What is beyond is counted together, and the report says so. */
+#define LIMIT_REPORT_ROWS 4000        /* values of one table: issuers; ciphers are some 300 */
+#define LIMIT_REPORT_SERVERS 20000000 /* distinct MX hosts, addresses; 16 to 32 bytes each */
+#define LIMIT_REPORT_PROVIDERS 100000 /* 150 bytes each; of a million domains the largest by far */
+#define LIMIT_REPORT_DOMAINS \
+	200000000                  /* of the older survey of a comparison; 16 to 32 bytes each */
+#define LIMIT_REPORT_FINDINGS 1000 /* domains named for one reason */
+#define LIMIT_REPORT_SURVEYS 1000  /* in one trend */
+#define LIMIT_REPORT_VALUES 256    /* different values of all tables at one domain */
+#define LIMIT_REPORT_FAULTS 10     /* bad lines of one file told one by one */
+
 /* Processes. */
 #define LIMIT_FIBERS 30000 /* two mappings each; vm.max_map_count is 65530 */
 #define LIMIT_LOG_LINE_BYTES 2048

@@ -25,8 +25,8 @@ struct map_entry {
 		v2 += v1, v1 = ROTL(v1, 17), v1 ^= v2, v2 = ROTL(v2, 32); \
 	} while (0)
 
-static uint64_t
-hash(struct slice key)
+uint64_t
+map_hash(struct slice key)
 {
 	static uint64_t k[2];
 	static int seeded;
@@ -116,14 +116,14 @@ map_get(const struct map *m, struct slice key)
 {
 	if (m->bucket_count == 0)
 		return NULL;
-	struct map_entry *e = *map_find(m, key, hash(key));
+	struct map_entry *e = *map_find(m, key, map_hash(key));
 	return e == NULL ? NULL : e->value;
 }
 
 void *
 map_set(struct map *m, struct slice key, void *value)
 {
-	uint64_t h = hash(key);
+	uint64_t h = map_hash(key);
 
 	if (m->n >= m->bucket_count)
 		map_resize(m, m->bucket_count == 0 ? 16 : m->bucket_count * 2);
@@ -149,7 +149,7 @@ map_remove(struct map *m, struct slice key)
 {
 	if (m->bucket_count == 0)
 		return NULL;
-	struct map_entry **link = map_find(m, key, hash(key)), *e = *link;
+	struct map_entry **link = map_find(m, key, map_hash(key)), *e = *link;
 	if (e == NULL)
 		return NULL;
 	void *value = e->value;

@@ -2,6 +2,7 @@
 #define BASE_MAP_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/slice.h"
 
@@ -24,6 +25,8 @@ void *map_get(const struct map *m, struct slice key);
 void *map_set(struct map *m, struct slice key, void *value);
 /* Remove; returns the value or NULL. */
 void *map_remove(struct map *m, struct slice key);
+/* The hash it uses: another one in each process. */
+uint64_t map_hash(struct slice key);
 /* Call fn for each entry in no particular order; fn must not change the map. */
 void map_each(const struct map *m, void (*fn)(struct slice key, void *value, void *ctx), void *ctx);
 
