@@ -19,6 +19,7 @@
 #include "policy/verdict.h"
 #include "probe_cert.h"
 #include "probe_output.h"
+#include "probe_save.h"
 #include "probe_values.h"
 
 #define GRACE_MS 2000 /* for sessions in flight after Ctrl-C */
@@ -33,6 +34,7 @@ struct probe_cli {
 	const char *ca_file, *ca_dir, *helo, *source, *at, *sni; /* NULL: not given */
 	const char *deep;                                        /* --enum, NULL: no deep look */
 	const char *warn, *crit, *check_cert, *next_cert;
+	const char *pem;       /* a folder, or "-" */
 	struct strs resolvers; /* ADDR[:PORT] each */
 	int64_t port;          /* 0: 25, or 465 with implicit TLS */
 	int64_t timeout_ms, deadline_ms, concurrency, retries, pace_ms;
@@ -85,6 +87,9 @@ static const struct opt probe_opts[] = {
 	ROW(STR, output, "output", 'o', "FILE",
 	    "write the records to FILE; .json, .ndjson, .csv or .prom at its end choose the "
 	    "format"),
+	ROW(STR, pem, "pem", 0, "DIR",
+	    "save the certificates of each handshake, as sent, in a file of DIR (PEM); - is "
+	    "standard output"),
 	ROW(FLAG, list_fields, "list-fields", 0, NULL,
 	    "list the fields of a record, with kind and meaning, and exit"),
 	ROW(FLAG, verbose, "verbose", 'v', NULL, "show each SMTP dialogue on standard error"),
@@ -179,6 +184,8 @@ struct job {
 	enum probe_format format;
 	struct probe_output output;
 	struct probe_cert cert;
+	struct probe_save save;
+	int trouble; /* exit status of what could not be written, 0 without */
 	size_t ended, interrupted;
 	int worst; /* exit status so far */
 };
@@ -196,6 +203,25 @@ add_cert(struct job *job, const struct target_facts *facts)
 	buf_free(&text);
 }
 
+/* What is printed instead of records. */
+static bool
+has_own_lines(const struct probe_cli *cli)
+{
+	return cli->print_tlsa || cli->check_cert != NULL;
+}
+
+static void
+save_chains(struct job *job, const struct target_facts *facts)
+{
+	struct fail why;
+
+	if (probe_save_add(&job->save, facts, &why) == 0)
+		return;
+	job->trouble = command_fail(&cmd_probe, &why);
+	if (job->format == FORMAT_NAGIOS)
+		probe_nagios_trouble(&job->output.nagios, why.text);
+}
+
 static void
 target_done(void *ctx, size_t number, const struct target_facts *facts)
 {
@@ -206,10 +232,11 @@ target_done(void *ctx, size_t number, const struct target_facts *facts)
 		return;
 	}
 	job->ended++;
-	if (job->format == FORMAT_NONE) {
+	if (has_own_lines(job->cli)) {
 		add_cert(job, facts);
 		return;
 	}
+	save_chains(job, facts);
 	job->worst = verdict_exit_worst(job->worst, (int)facts->summary.exit_status);
 	probe_output_add(&job->output, number, facts);
 }
@@ -359,7 +386,9 @@ exit_status(const struct job *job, int nagios)
 		return EX_USAGE;
 	if (job->bad_line)
 		return EX_DATAERR;
-	bool list = job->cli->input != NULL && job->format != FORMAT_NONE;
+	if (job->trouble != 0)
+		return job->trouble;
+	bool list = job->cli->input != NULL && !has_own_lines(job->cli);
 	return list && job->cli->require == VERDICT_UNKNOWN ? EX_OK : job->worst;
 }
 
@@ -420,11 +449,18 @@ setup(const struct probe_cli *cli, const struct job *job, struct arena *arena, s
 		   : 0;
 }
 
+static bool
+wants_pem_on_stdout(const struct probe_cli *cli)
+{
+	return cli->pem != NULL && strcmp(cli->pem, "-") == 0;
+}
+
 /* --format wins over the name of the file. */
 static enum probe_format
 choose_format(const struct probe_cli *cli)
 {
-	if ((cli->print_tlsa || cli->check_cert != NULL) && cli->format == FORMAT_DEFAULT)
+	if (cli->format == FORMAT_DEFAULT &&
+	    (has_own_lines(cli) || (wants_pem_on_stdout(cli) && cli->output == NULL)))
 		return FORMAT_NONE;
 	return cli->format != FORMAT_DEFAULT ? (enum probe_format)cli->format
 					     : probe_format_of(cli->output);
@@ -468,11 +504,28 @@ load_certs(struct job *job, struct arena *arena, struct fail *why)
 {
 	const struct probe_cli *cli = job->cli;
 
-	if ((cli->print_tlsa || cli->check_cert != NULL) && job->format != FORMAT_NONE)
+	if (has_own_lines(cli) && job->format != FORMAT_NONE)
 		return fail_set(why, FAIL_USAGE, "--%s has no other format than its own",
 		    cli->print_tlsa ? "print-tlsa" : "check-cert");
 	job->cert = (struct probe_cert){ .print = cli->print_tlsa, .dane = !cli->no_dane };
 	return probe_cert_load(cli->check_cert, cli->next_cert, arena, &job->cert, why);
+}
+
+/* DECISIONS C25: standard output is for one thing. */
+static int
+open_save(struct job *job, struct fail *why)
+{
+	const struct probe_cli *cli = job->cli;
+	bool to_stdout = cli->output == NULL || strcmp(cli->output, "-") == 0;
+
+	if (cli->pem != NULL && has_own_lines(cli))
+		return fail_set(why, FAIL_USAGE, "--pem does not go with --%s",
+		    cli->print_tlsa ? "print-tlsa" : "check-cert");
+	if (wants_pem_on_stdout(cli) && to_stdout && job->format != FORMAT_NONE)
+		return fail_set(why, FAIL_USAGE,
+		    "--pem - writes to standard output, where the records go, too: name a file for "
+		    "them (--output), or a folder (--pem DIR)");
+	return probe_save_open(&job->save, cli->pem, why);
 }
 
 static int
@@ -485,7 +538,7 @@ probe_targets(const struct probe_cli *cli, const struct strs *operands, struct a
 	int status;
 
 	memset(&probe, 0, sizeof(probe));
-	if (load_certs(&job, arena, &why) != 0 ||
+	if (load_certs(&job, arena, &why) != 0 || open_save(&job, &why) != 0 ||
 	    (cli->input != NULL && probe_list_read(cli->input, arena, &job.lines, &why) != 0) ||
 	    setup(cli, &job, arena, &source, &probe, &why) != 0 ||
 	    probe_output_open(&job.output, job.format, cli->output, &probe.bar,
@@ -494,12 +547,14 @@ probe_targets(const struct probe_cli *cli, const struct strs *operands, struct a
 	} else {
 		job.family = (int)probe.family;
 		probe.lookup_only = cli->check_cert != NULL;
+		probe.session.keep_raw = cli->pem != NULL;
 		deep_announce(cli, probe.enum_what);
 		probe_run(&probe, next_target, target_done, &job);
 		status = exit_status(&job, probe_output_end(&job.output));
 		if (!probe_output_close(&job.output))
 			status = EX_IOERR;
 	}
+	probe_save_close(&job.save);
 	dns_resolver_free(probe.resolver);
 	tls_trust_free(probe.session.trust);
 	tls_ctx_free(probe.session.tls);

@@ -18,6 +18,7 @@ complete -c mxtls -n '__fish_seen_subcommand_from probe' -l csv -d 'one row for 
 complete -c mxtls -n '__fish_seen_subcommand_from probe' -l nagios -d 'one line for a monitoring system: --format=nagios'
 complete -c mxtls -n '__fish_seen_subcommand_from probe' -l prometheus -d 'metrics for a textfile: --format=prometheus'
 complete -c mxtls -n '__fish_seen_subcommand_from probe' -s o -l output -r -F -d 'write the records to FILE; .json, .ndjson, .csv or .prom at its end choose the format'
+complete -c mxtls -n '__fish_seen_subcommand_from probe' -l pem -x -a '(__fish_complete_directories)' -d 'save the certificates of each handshake, as sent, in a file of DIR (PEM); - is standard output'
 complete -c mxtls -n '__fish_seen_subcommand_from probe' -l list-fields -d 'list the fields of a record, with kind and meaning, and exit'
 complete -c mxtls -n '__fish_seen_subcommand_from probe' -s v -l verbose -d 'show each SMTP dialogue on standard error'
 complete -c mxtls -n '__fish_seen_subcommand_from probe' -l ca-file -r -F -d 'trust the root certificates in FILE (PEM)'

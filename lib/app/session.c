@@ -253,6 +253,8 @@ gather(struct session *s)
 	    arena_push(s->arena, &s->facts->tls, &s->facts->tls_n, sizeof(*facts));
 	facts_init_tls_facts(facts);
 	tls_gather(tls, s->arena, facts, s->certs, s->certs_n);
+	if (s->options.keep_raw)
+		tls_gather_raw(tls, s->arena, *s->certs, *s->certs_n);
 	facts->duration = s->facts->timing.tls;
 	if (!s->in_tls)
 		return;

@@ -34,7 +34,8 @@ struct session_options {
 	struct exchange_facts *exchange;
 	enum dnssec mx_dnssec;
 	struct dial_options dial;
-	bool verbose; /* the dialogue on stderr, as ADDRESS C: and S: lines */
+	bool keep_raw; /* of each certificate its DER form, too */
+	bool verbose;  /* the dialogue on stderr, as ADDRESS C: and S: lines */
 };
 
 struct session {

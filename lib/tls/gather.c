@@ -221,6 +221,38 @@ gather_chain(const struct tls *tls, struct arena *arena, struct tls_facts *facts
 	ERR_clear_error();
 }
 
+/* Base64 without line breaks; NULL without memory. */
+static char *
+encode(const X509 *cert, struct arena *arena)
+{
+	unsigned char *der = NULL;
+	char *text = NULL;
+	int n = i2d_X509(cert, &der);
+
+	if (n > 0) {
+		text = arena_alloc(arena, ((size_t)n + 2) / 3 * 4 + 1);
+		EVP_EncodeBlock((unsigned char *)text, der, n);
+	}
+	OPENSSL_free(der);
+	return text;
+}
+
+void
+tls_gather_raw(const struct tls *tls, struct arena *arena, struct cert_facts *certs, size_t certs_n)
+{
+	STACK_OF(X509) *chain = tls->server ? NULL : SSL_get_peer_cert_chain(tls->ssl);
+	char fingerprint[65];
+
+	for (int i = 0; i < sk_X509_num(chain) && i < LIMIT_CHAIN_CERTS; i++) {
+		const X509 *cert = sk_X509_value(chain, i);
+		tls_cert_fingerprint(cert, fingerprint);
+		for (size_t j = 0; j < certs_n; j++)
+			if (certs[j].raw == NULL && strcmp(certs[j].fingerprint, fingerprint) == 0)
+				certs[j].raw = encode(cert, arena);
+	}
+	ERR_clear_error();
+}
+
 static void
 gather_negotiated(const struct tls *tls, struct arena *arena, struct tls_facts *facts)
 {

@@ -129,6 +129,13 @@ void tls_gather(const struct tls *tls, struct arena *arena, struct tls_facts *fa
     struct cert_facts **certs_inout, size_t *certs_n_inout);
 
 /*
+ * Fill raw, the DER form in base64, of those of the certificates that tls_gather has listed. A
+ * certificate message of LIMIT_CHAIN_BYTES makes 4/3 of that.
+ */
+void tls_gather_raw(
+    const struct tls *tls, struct arena *arena, struct cert_facts *certs, size_t certs_n);
+
+/*
  * Short facts for logs and Received fields: "TLSv1.3", IANA cipher name, group ("" when unknown).
  */
 const char *tls_session_version(const struct tls *tls);

@@ -1,0 +1,135 @@
+#include "probe_save.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/probe_pem.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "io/sched.h"
+
+int
+probe_save_open(struct probe_save *save, const char *path, struct fail *why)
+{
+	*save = (struct probe_save){ .dir = path, .fd = -1 };
+	if (path == NULL)
+		return 0;
+	save->to_stdout = strcmp(path, "-") == 0;
+	if (save->to_stdout)
+		return 0;
+	if (mkdir(path, 0777) != 0 && errno != EEXIST)
+		return fail_errno(why, FAIL_CANT_CREATE, "option --pem: cannot make folder %s", path);
+	save->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (save->fd < 0)
+		return fail_errno(why, FAIL_CANT_CREATE, "option --pem: folder %s", path);
+	if (faccessat(save->fd, ".", W_OK | X_OK, AT_EACCESS) != 0)
+		return fail_errno(
+		    why, FAIL_CANT_CREATE, "option --pem: cannot write into folder %s", path);
+	return 0;
+}
+
+static int
+write_all(int fd, const struct buf *text)
+{
+	for (size_t done = 0; done < text->len;) {
+		ssize_t n = write(fd, text->data + done, text->len - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+/* The name that is not complete yet is our own: what somebody else put there is never followed. */
+static int
+write_file(const struct probe_save *save, const char *name, const struct buf *text, struct fail *why)
+{
+	char part[PROBE_PEM_NAME_BYTES + 16];
+	int fd, error;
+
+	snprintf(part, sizeof(part), "%s.part", name);
+	unlinkat(save->fd, part, 0); /* of a run that was killed */
+	fd = openat(save->fd, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return fail_errno(why, FAIL_CANT_CREATE, "cannot create %s/%s", save->dir, part);
+	bool ok = write_all(fd, text) == 0;
+	error = errno;
+	/* some file systems tell only now that the disk is full */
+	if (close(fd) != 0 && ok) {
+		ok = false;
+		error = errno;
+	}
+	if (ok && renameat(save->fd, part, save->fd, name) != 0) {
+		ok = false;
+		error = errno;
+	}
+	if (ok)
+		return 0;
+	unlinkat(save->fd, part, 0);
+	errno = error;
+	return fail_errno(why, error == ENOSPC || error == EDQUOT ? FAIL_STORAGE_FULL : FAIL_STORAGE,
+	    "cannot write %s/%s", save->dir, name);
+}
+
+/* A reader that went away needs no more chains; main tells of other trouble. */
+static void
+write_stdout(struct probe_save *save, const struct buf *text)
+{
+	if (save->failed ||
+	    (fwrite(text->data, 1, text->len, stdout) == text->len && fflush(stdout) == 0))
+		return;
+	save->failed = true;
+	sched_stop(clock_ms());
+}
+
+static int
+save_chain(struct probe_save *save, const struct target_facts *facts,
+    const struct exchange_facts *mx, const struct host_facts *host, const struct tls_facts *tls,
+    struct fail *why)
+{
+	char name[PROBE_PEM_NAME_BYTES];
+	struct buf text;
+	int ret = 0;
+
+	buf_init(&text, LIMIT_RECORD_BYTES);
+	if (probe_pem_write(facts, mx, host, tls, &text)) {
+		probe_pem_name(facts, mx, host, tls, name);
+		if (save->to_stdout)
+			write_stdout(save, &text);
+		else
+			ret = write_file(save, name, &text, why);
+	}
+	buf_free(&text);
+	return ret;
+}
+
+int
+probe_save_add(struct probe_save *save, const struct target_facts *facts, struct fail *why)
+{
+	if (save->dir == NULL || save->failed)
+		return 0;
+	for (size_t i = 0; i < facts->exchanges_n; i++) {
+		const struct exchange_facts *mx = &facts->exchanges[i];
+		for (size_t j = 0; j < mx->hosts_n; j++)
+			for (size_t k = 0; k < mx->hosts[j].tls_n; k++)
+				if (save_chain(save, facts, mx, &mx->hosts[j], &mx->hosts[j].tls[k],
+					why) != 0) {
+					save->failed = true;
+					return -1;
+				}
+	}
+	return 0;
+}
+
+void
+probe_save_close(struct probe_save *save)
+{
+	if (save->dir != NULL && save->fd >= 0)
+		close(save->fd);
+}
