@@ -22,7 +22,8 @@ probe_save_open(struct probe_save *save, const char *path, struct fail *why)
 	if (save->to_stdout)
 		return 0;
 	if (mkdir(path, 0777) != 0 && errno != EEXIST)
-		return fail_errno(why, FAIL_CANT_CREATE, "option --pem: cannot make folder %s", path);
+		return fail_errno(
+		    why, FAIL_CANT_CREATE, "option --pem: cannot make folder %s", path);
 	save->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (save->fd < 0)
 		return fail_errno(why, FAIL_CANT_CREATE, "option --pem: folder %s", path);
@@ -48,7 +49,8 @@ write_all(int fd, const struct buf *text)
 
 /* The name that is not complete yet is our own: what somebody else put there is never followed. */
 static int
-write_file(const struct probe_save *save, const char *name, const struct buf *text, struct fail *why)
+write_file(
+    const struct probe_save *save, const char *name, const struct buf *text, struct fail *why)
 {
 	char part[PROBE_PEM_NAME_BYTES + 16];
 	int fd, error;
@@ -73,7 +75,8 @@ write_file(const struct probe_save *save, const char *name, const struct buf *te
 		return 0;
 	unlinkat(save->fd, part, 0);
 	errno = error;
-	return fail_errno(why, error == ENOSPC || error == EDQUOT ? FAIL_STORAGE_FULL : FAIL_STORAGE,
+	return fail_errno(why,
+	    error == ENOSPC || error == EDQUOT ? FAIL_STORAGE_FULL : FAIL_STORAGE,
 	    "cannot write %s/%s", save->dir, name);
 }
 

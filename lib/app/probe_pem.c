@@ -60,12 +60,11 @@ probe_pem_write(const struct target_facts *facts, const struct exchange_facts *m
 	put(out, mx->name);
 	buf_puts(out, " [");
 	put(out, host->ip);
-	buf_printf(
-	    out, "]:%lld, %s, as sent\n", (long long)host->port, kind_of(facts, tls));
+	buf_printf(out, "]:%lld, %s, as sent\n", (long long)host->port, kind_of(facts, tls));
 	for (size_t i = 0; i < tls->chain.n; i++) {
 		const struct cert_facts *cert = find(facts, tls->chain.v[i]);
 		buf_printf(out, "# %zu of %zu: ", i + 1, tls->chain.n);
-		put(out, cert == NULL                ? NULL
+		put(out, cert == NULL ? NULL
 			 : cert->subject == NULL || cert->subject[0] == '\0'
 			     ? cert->names.n > 0 ? cert->names.v[0] : "(no subject)"
 			     : cert->subject);
