@@ -20,9 +20,11 @@
 #include "probe_cert.h"
 #include "probe_output.h"
 #include "probe_save.h"
+#include "probe_survey.h"
 #include "probe_values.h"
 
-#define GRACE_MS 2000 /* for sessions in flight after Ctrl-C */
+#define GRACE_MS 2000      /* for sessions in flight after Ctrl-C */
+#define TARGETS_AT_ONCE 64 /* where nothing else is asked for */
 #define ENUM_TARGETS_MAX 100
 #define INJECTION_TARGETS_MAX 10
 
@@ -41,7 +43,8 @@ struct probe_cli {
 	int format, require;  /* enum probe_format, enum verdict */
 	int family, mx, keys; /* family: 0 both, 4, 6 */
 	bool verbose, implicit_tls, trust_ad, allow_private, list_fields, no_dane, check_injection;
-	bool print_tlsa, no_mta_sts, no_tlsrpt, caa;
+	bool print_tlsa;
+	struct probe_survey_cli survey;
 };
 
 static const struct opt_word formats[] = { { "text", FORMAT_TEXT }, { "json", FORMAT_JSON },
@@ -118,6 +121,8 @@ static const struct opt probe_opts[] = {
 	    "tell whether the certificate in FILE (PEM, with its chain) fits the TLSA records and "
 	    "the names of the MX hosts; connects to none of them"),
 
+	PROBE_SURVEY_ROWS(ROW),
+
 	OPT_GROUP("Exit status"),
 	ROW(WORD, require, "require", 0, "LEVEL", "fail unless the verdict is LEVEL or better",
 	    .words = levels),
@@ -143,22 +148,17 @@ static const struct opt probe_opts[] = {
 	    .initial = "30s"),
 	ROW(DURATION, deadline_ms, "deadline", 0, "TIME", "finish with one target in at most",
 	    .min = 1, .initial = "180s"),
-	ROW(INT, concurrency, "concurrency", 0, "N", "targets at once", .min = 1, .max = 10000,
-	    .initial = "64"),
+	ROW(INT, concurrency, "concurrency", 0, "N",
+	    "targets at once, or sessions of a survey (default: 64, or as many as descriptors "
+	    "allow)",
+	    .min = 1, .max = 10000),
 
 	OPT_GROUP("DNS"),
 	ROW(STRS, resolvers, "resolver", 0, "ADDRESS[:PORT]",
 	    "ask this resolver (default: those of /etc/resolv.conf)"),
 	ROW(FLAG, trust_ad, "trust-ad", 0, NULL,
 	    "believe the resolver that it validated DNSSEC, although it is not on this host"),
-
-	OPT_GROUP("What domains publish"),
 	ROW(FLAG, no_dane, "no-dane", 0, NULL, "do not look up TLSA records"),
-	ROW(FLAG, no_mta_sts, "no-mta-sts", 0, NULL, "do not look for an MTA-STS policy"),
-	ROW(FLAG, no_tlsrpt, "no-tlsrpt", 0, NULL,
-	    "do not look up where reports about TLS are to be sent (TLSRPT)"),
-	ROW(FLAG, caa, "caa", 0, NULL,
-	    "look up which CAs may issue certificates for the MX hosts (CAA)"),
 	OPT_TABLE_END,
 };
 
@@ -316,7 +316,7 @@ next_target(void *ctx, struct arena *arena, struct target *target_r)
 static bool
 needs_resolver(const struct job *job)
 {
-	bool needed = job->lines.n > 0;
+	bool needed = job->cli->input != NULL;
 	struct arena arena;
 	struct target target;
 
@@ -399,23 +399,6 @@ exit_status(const struct job *job, int nagios)
 	return list && job->cli->require == VERDICT_UNKNOWN ? EX_OK : job->worst;
 }
 
-/* What domains publish, where a record is wanted. */
-static void
-set_policy(const struct probe_cli *cli, const struct job *job, struct probe_options *probe)
-{
-	bool record = job->format != FORMAT_NONE;
-
-	probe->caa = cli->caa;
-	probe_policy_init(
-	    &probe->policy, &(struct probe_policy_options){ .resolver = probe->resolver,
-				.trust = probe->session.trust,
-				.family = (int)probe->family,
-				.allow_private = cli->allow_private,
-				.mta_sts = record && !cli->no_mta_sts,
-				.tlsrpt = record && !cli->no_tlsrpt,
-				.timeout_ms = cli->deadline_ms });
-}
-
 /* Everything that a probe needs and that may fail before it starts. */
 static int
 setup(const struct probe_cli *cli, const struct job *job, struct arena *arena, struct addr *source,
@@ -468,12 +451,9 @@ setup(const struct probe_cli *cli, const struct job *job, struct arena *arena, s
 			why->code = FAIL_NO_INPUT;
 		return -1;
 	}
-	if (!needs_resolver(job) && cli->resolvers.n == 0)
-		return 0;
-	if (command_resolver(&cli->resolvers, cli->trust_ad, arena, &probe->resolver, why) != 0)
-		return -1;
-	set_policy(cli, job, probe);
-	return 0;
+	return needs_resolver(job) || cli->resolvers.n > 0
+		   ? command_resolver(&cli->resolvers, cli->trust_ad, arena, &probe->resolver, why)
+		   : 0;
 }
 
 static bool
@@ -555,6 +535,42 @@ open_save(struct job *job, struct fail *why)
 	return probe_save_open(&job->save, cli->pem, why);
 }
 
+/* A list whose records are JSON; the options of a survey make no sense for anything else. */
+static int
+check_survey(const struct job *job, bool *survey_r, struct fail *why)
+{
+	const struct probe_survey_cli *cli = &job->cli->survey;
+	const char *only = cli->resume                ? "resume"
+			   : cli->dedupe              ? "dedupe-output"
+			   : cli->exclude != NULL     ? "exclude"
+			   : cli->rate != 0           ? "rate"
+			   : cli->shard != NULL       ? "shard"
+			   : cli->status_file != NULL ? "status-file"
+						      : NULL;
+
+	*survey_r = job->cli->input != NULL && job->format == FORMAT_JSON &&
+		    job->operands->n == 0 && job->cli->pem == NULL;
+	if (*survey_r || only == NULL)
+		return 0;
+	return fail_set(why, FAIL_USAGE,
+	    "option --%s is for surveys: targets by --file only, records as JSON, no --pem", only);
+}
+
+static int
+run_survey(const struct probe_cli *cli, const struct probe_options *probe, struct arena *arena)
+{
+	return probe_survey_run(&(struct probe_survey){ .cli = &cli->survey,
+				    .probe = probe,
+				    .input = cli->input,
+				    .output = cli->output,
+				    .ca_file = cli->ca_file,
+				    .ca_dir = cli->ca_dir,
+				    .sni = cli->sni,
+				    .source = cli->source,
+				    .all_mx = cli->mx == MX_ALL },
+	    arena);
+}
+
 static int
 probe_targets(const struct probe_cli *cli, const struct strs *operands, struct arena *arena)
 {
@@ -562,19 +578,26 @@ probe_targets(const struct probe_cli *cli, const struct strs *operands, struct a
 	struct probe_options probe;
 	struct addr source;
 	struct fail why;
+	bool survey;
 	int status;
 
 	memset(&probe, 0, sizeof(probe));
-	if (load_certs(&job, arena, &why) != 0 || open_save(&job, &why) != 0 ||
-	    (cli->input != NULL && probe_list_read(cli->input, arena, &job.lines, &why) != 0) ||
+	if (check_survey(&job, &survey, &why) != 0 || load_certs(&job, arena, &why) != 0 ||
+	    open_save(&job, &why) != 0 ||
+	    (cli->input != NULL && !survey &&
+		probe_list_read(cli->input, arena, &job.lines, &why) != 0) ||
 	    setup(cli, &job, arena, &source, &probe, &why) != 0 ||
-	    probe_output_open(&job.output, job.format, cli->output, &probe.bar,
-		probe.session.at != 0 ? probe.session.at : clock_wall(), &why) != 0) {
+	    (!survey && probe_output_open(&job.output, job.format, cli->output, &probe.bar,
+			    probe.session.at != 0 ? probe.session.at : clock_wall(), &why) != 0)) {
 		status = fail_as(job.format, &why);
+	} else if (survey) {
+		status = run_survey(cli, &probe, arena);
 	} else {
 		job.family = (int)probe.family;
 		probe.lookup_only = cli->check_cert != NULL;
 		probe.session.keep_raw = cli->pem != NULL;
+		if (probe.concurrency == 0)
+			probe.concurrency = TARGETS_AT_ONCE;
 		deep_announce(cli, probe.enum_what);
 		probe_run(&probe, next_target, target_done, &job);
 		status = exit_status(&job, probe_output_end(&job.output));
@@ -582,7 +605,6 @@ probe_targets(const struct probe_cli *cli, const struct strs *operands, struct a
 			status = EX_IOERR;
 	}
 	probe_save_close(&job.save);
-	probe_policy_fini(&probe.policy);
 	dns_resolver_free(probe.resolver);
 	tls_trust_free(probe.session.trust);
 	tls_ctx_free(probe.session.tls);

@@ -349,12 +349,14 @@ ROWS
     run -3 "$MXTLS" probe "${ROOTS[@]}" -4 '[rsa.box.test]' '[127.0.0.1]:2'
 }
 
-@test "-f: a record for each line, bad lines are named and the others done, status 65" {
+@test "-f: a record for each line, also for those that are no target, which are named" {
     cd "$BATS_TEST_TMPDIR"
     printf '%s\r\n' '# a comment' '' '[rsa.box.test]' 'no..name' '  [notls.box.test]:25  ' 'x:99999' > list
-    run -65 --separate-stderr "$MXTLS" probe --json "${ROOTS[@]}" -4 -f list -o out
+    run -0 --separate-stderr "$MXTLS" probe --json "${ROOTS[@]}" -4 -f list -o out
     same "$output" ""
-    same "$(jq -r .summary.verdict out | sort | xargs)" "pkix plaintext"
+    same "$(jq -r 'select(.type == "domain") | "\(.seq):\(.summary.verdict)"' out | sort | xargs)" \
+        "3:pkix 4:unknown 5:plaintext 6:unknown"
+    run -65 --separate-stderr "$MXTLS" probe --csv "${ROOTS[@]}" -4 -f list
     [[ $stderr == *'list:4: "no..name" is no target'* ]] || assert_fail "line 4" "$stderr"
     [[ $stderr == *'list:6: "x:99999" is no target'* ]] || assert_fail "line 6" "$stderr"
 }

@@ -15,7 +15,6 @@
 #include "io/sched.h"
 #include "io/signals.h"
 #include "io/socket.h"
-#include "policy/caa.h"
 #include "policy/dane.h"
 #include "policy/port25.h"
 #include "policy/verdict.h"
@@ -77,6 +76,18 @@ struct session_job {
 
 /* --- one target --------------------------------------------------------------------------------- */
 
+void
+probe_judge(const struct probe_options *options, struct target_facts *facts, struct arena *arena)
+{
+	int64_t now = clock_wall();
+
+	for (size_t i = 0; i < facts->exchanges_n; i++)
+		dane_advise(&facts->exchanges[i], facts->certs, facts->certs_n, arena);
+	verdict_summarize(facts, arena, now);
+	bar_apply(
+	    &options->bar, facts, arena, options->session.at != 0 ? options->session.at : now);
+}
+
 static void
 probing_unref(struct probing *p)
 {
@@ -85,11 +96,7 @@ probing_unref(struct probing *p)
 	if (--p->refs > 0)
 		return;
 	p->facts.duration = (double)(clock_ms() - p->start_ms) / 1000;
-	for (size_t i = 0; i < p->facts.exchanges_n; i++)
-		dane_advise(&p->facts.exchanges[i], p->facts.certs, p->facts.certs_n, &p->arena);
-	verdict_summarize(&p->facts, &p->arena, clock_wall());
-	int64_t at = run->options->session.at != 0 ? run->options->session.at : clock_wall();
-	bar_apply(&run->options->bar, &p->facts, &p->arena, at);
+	probe_judge(run->options, &p->facts, &p->arena);
 	if (!p->cancelled)
 		port25_note(&run->port25, &p->facts);
 	if (port25_concerns(&run->port25, &p->facts))
@@ -268,23 +275,6 @@ look_up_tlsa(struct exchange_job *job)
 		job->session.sni = job->facts->tlsa.base_domain;
 }
 
-/* Beside the sessions: nobody waits for it. */
-static void
-look_up_caa(struct exchange_job *job)
-{
-	struct probing *p = job->probing;
-	struct fail why;
-
-	if (!p->run->options->caa || p->target.kind == TARGET_ADDRESS)
-		return;
-	if (caa_lookup(p->run->options->resolver, job->facts->name, &p->arena, &job->facts->caa,
-		p->deadline, &why) == 0)
-		return;
-	p->cancelled |= why.code == FAIL_CANCELLED;
-	job->facts->caa.status = CAA_DNS_ERROR;
-	job->facts->caa.reason = arena_strdup(&p->arena, why.text);
-}
-
 static void
 exchange_fiber(void *arg)
 {
@@ -317,17 +307,11 @@ exchange_fiber(void *arg)
 	}
 	for (size_t i = 0; i < n && !p->run->options->lookup_only; i++)
 		session_start(job, &addrs[i], &facts->hosts[i]);
-	if (n > 0)
-		look_up_caa(job);
 	probing_unref(p);
 }
 
-/*
- * With --mx=first: the one that a sender would try first. Among equals that is a matter of chance
- * for a sender, but here the same one each time, so that two probes can be compared.
- */
-static void
-keep_first(struct mx_list *list)
+void
+probe_keep_first(struct mx_list *list)
 {
 	struct mx_host *first = &list->hosts[0];
 
@@ -343,7 +327,7 @@ static void
 exchanges_start(struct probing *p, struct mx_list *list)
 {
 	if (list->n > 1 && p->run->options->first_mx)
-		keep_first(list);
+		probe_keep_first(list);
 	p->facts.exchanges_left_out = (int64_t)list->dropped;
 	if (list->n > 0)
 		p->facts.exchanges = arena_alloc(&p->arena, list->n * sizeof(*p->facts.exchanges));
@@ -389,19 +373,6 @@ mail_domain_hosts(struct probing *p, struct mx_list *list)
 	list->dns.error = arena_strdup(&p->arena, why.text);
 }
 
-/* What the domain publishes, beside the sessions with its hosts. */
-static void
-policy_fiber(void *arg)
-{
-	struct probing *p = arg;
-	struct fail why;
-
-	if (probe_policy_gather(
-		&p->run->options->policy, p->domain, &p->arena, &p->facts, p->deadline, &why) != 0)
-		p->cancelled = true;
-	probing_unref(p);
-}
-
 static void
 target_fiber(void *arg)
 {
@@ -415,8 +386,6 @@ target_fiber(void *arg)
 		literal_host(p, list);
 	p->facts.mx_status = list->status;
 	p->facts.dns = list->dns;
-	if (p->domain != NULL && probe_policy_wanted(list->status))
-		start(p, policy_fiber, p, "policy");
 	exchanges_start(p, list);
 	probing_unref(p);
 }
@@ -450,6 +419,7 @@ probing_init(struct probing *p)
 	gate_init(&p->slots, SESSIONS_PER_TARGET);
 	facts_init_target_facts(&p->facts);
 	p->facts.schema = arena_strdup(&p->arena, "mxtls-probe/1");
+	p->facts.type = arena_strdup(&p->arena, "domain");
 	p->facts.domain = arena_strdup(&p->arena, p->target.text);
 	p->facts.alabel = arena_strdup(&p->arena, p->target.name);
 	p->facts.rank = p->target.rank;

@@ -1,7 +1,6 @@
 #ifndef APP_PROBE_H
 #define APP_PROBE_H
 
-#include "app/probe_policy.h"
 #include "app/probe_session.h"
 #include "app/target.h"
 #include "policy/bar.h"
@@ -21,12 +20,10 @@ struct probe_options {
 	bool both_keys;   /* ask each address for an RSA and an ECDSA certificate (DECISIONS C21) */
 	unsigned retries; /* of probe_address */
 	uint16_t port;    /* of targets that name none; 0: 25, or 465 with implicit TLS */
-	int64_t deadline_ms; /* for one target; waiting for our own other sessions is free */
-	bool allow_private;  /* private addresses from DNS, too (DECISIONS A9) */
-	bool lookup_only;    /* no session: hosts stay not-tried */
-	bool no_dane;        /* TLSA records are not looked up */
-	bool caa;            /* CAA records of the MX hosts are looked up */
-	struct probe_policy policy;
+	int64_t deadline_ms;  /* for one target; waiting for our own other sessions is free */
+	bool allow_private;   /* private addresses from DNS, too (DECISIONS A9) */
+	bool lookup_only;     /* no session: hosts stay not-tried */
+	bool no_dane;         /* TLSA records are not looked up */
 	uint32_t seed;        /* mx_lookup */
 	unsigned concurrency; /* targets at once */
 	int64_t grace_ms;     /* what sessions have left after the first INT or TERM */
@@ -56,5 +53,18 @@ typedef void probe_done_fn(void *ctx, size_t number, const struct target_facts *
  */
 void
 probe_run(const struct probe_options *options, probe_next_fn *next, probe_done_fn *done, void *ctx);
+
+/*
+ * What everything that was found out about a target comes to: advice, verdict and what is asked of
+ * it, into facts.
+ */
+void
+probe_judge(const struct probe_options *options, struct target_facts *facts, struct arena *arena);
+
+/*
+ * With --mx=first: of n >= 1 hosts the one that a sender would try first. Among equals that is a
+ * matter of chance for a sender, but here the same one each time, so that two probes can be compared.
+ */
+void probe_keep_first(struct mx_list *list);
 
 #endif

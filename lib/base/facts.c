@@ -131,10 +131,56 @@ enter_path(struct json *j, struct slice *open, const char *path)
 	return name;
 }
 
-static void write_struct(struct json *j, const struct fact_table *table, const void *facts);
+static void
+write_struct(struct json *j, const struct fact_table *table, const void *facts, bool brief);
+
+static bool is_silent(const struct fact_field *field, const char *facts);
+
+/* Nothing in it differs from a struct that was just initialised. */
+static bool
+is_silent_struct(const struct fact_table *table, const char *facts)
+{
+	for (size_t i = 0; i < table->field_count; i++)
+		if (!is_silent(&table->fields[i], facts))
+			return false;
+	return true;
+}
+
+static bool
+is_silent(const struct fact_field *field, const char *facts)
+{
+	const void *p = facts + field->offset;
+
+	switch (field->kind) {
+	case FACT_KIND_STR:
+		return *(char *const *)p == NULL;
+	case FACT_KIND_STRS:
+		return ((const struct strs *)p)->n == 0;
+	case FACT_KIND_INT:
+		return *(const int64_t *)p < 0;
+	case FACT_KIND_COUNT:
+	case FACT_KIND_TIME:
+		return *(const int64_t *)p == 0;
+	case FACT_KIND_BOOL:
+		return !*(const bool *)p;
+	case FACT_KIND_TRI:
+		return *(const enum tri *)p == TRI_UNKNOWN;
+	case FACT_KIND_SECS:
+		return !(*(const double *)p >= 0);
+	case FACT_KIND_WORD:
+		return *(const int *)p == 0;
+	case FACT_KIND_SUB:
+		return is_silent_struct(field->sub, p);
+	case FACT_KIND_LIST:
+	case FACT_KIND_KEYED:
+		return *(const size_t *)(const void *)(facts + field->offset_n) == 0;
+	}
+	return false;
+}
 
 static void
-write_list(struct json *j, const struct fact_field *field, const char *elements, size_t n)
+write_list(
+    struct json *j, const struct fact_field *field, const char *elements, size_t n, bool brief)
 {
 	bool keyed = field->kind == FACT_KIND_KEYED;
 
@@ -146,7 +192,7 @@ write_list(struct json *j, const struct fact_field *field, const char *elements,
 			    *(char *const *)(const void *)(element + field->key_offset);
 			json_key(j, slice_str(key));
 		}
-		write_struct(j, field->sub, element);
+		write_struct(j, field->sub, element, brief);
 	}
 	(keyed ? json_object_end : json_array_end)(j);
 }
@@ -170,7 +216,7 @@ write_tri(struct json *j, enum tri value)
 }
 
 static void
-write_value(struct json *j, const struct fact_field *field, const char *facts)
+write_value(struct json *j, const struct fact_field *field, const char *facts, bool brief)
 {
 	const void *p = facts + field->offset;
 
@@ -204,27 +250,31 @@ write_value(struct json *j, const struct fact_field *field, const char *facts)
 		json_put_str(j, field->word_str(*(const int *)p));
 		break;
 	case FACT_KIND_SUB:
-		write_struct(j, field->sub, p);
+		write_struct(j, field->sub, p, brief);
 		break;
 	case FACT_KIND_LIST:
 	case FACT_KIND_KEYED:
 		write_list(j, field, *(char *const *)p,
-		    *(const size_t *)(const void *)(facts + field->offset_n));
+		    *(const size_t *)(const void *)(facts + field->offset_n), brief);
 		break;
 	}
 }
 
 /* Recursion follows the tables, which end; never the data. */
 static void
-write_struct(struct json *j, const struct fact_table *table, const void *facts)
+write_struct(struct json *j, const struct fact_table *table, const void *facts, bool brief)
 {
 	struct slice open = slice_make("", 0);
 
 	json_object_begin(j);
 	for (size_t i = 0; i < table->field_count; i++) {
 		const struct fact_field *field = &table->fields[i];
+		/* whoever looks for the verdict finds it, also when it is not known */
+		bool always = table == &fact_table_summary_facts && field->kind == FACT_KIND_WORD;
+		if (brief && !always && is_silent(field, facts))
+			continue;
 		json_key(j, slice_str(enter_path(j, &open, field->path)));
-		write_value(j, field, facts);
+		write_value(j, field, facts, brief);
 	}
 	enter_path(j, &open, "");
 	json_object_end(j);
@@ -236,7 +286,17 @@ facts_write_json(const struct fact_table *table, const void *facts, struct buf *
 	struct json j;
 
 	json_init(&j, out);
-	write_struct(&j, table, facts);
+	write_struct(&j, table, facts, false);
+	return out->full ? -1 : 0;
+}
+
+int
+facts_write_json_brief(const struct fact_table *table, const void *facts, struct buf *out)
+{
+	struct json j;
+
+	json_init(&j, out);
+	write_struct(&j, table, facts, true);
 	return out->full ? -1 : 0;
 }
 

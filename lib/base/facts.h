@@ -96,6 +96,8 @@ struct buf;
  * Returns 0, or -1 when out is full.
  */
 int facts_write_json(const struct fact_table *table, const void *facts, struct buf *out);
+/* The same without members that say nothing: those that have the value of facts_init_<struct>. */
+int facts_write_json_brief(const struct fact_table *table, const void *facts, struct buf *out);
 
 /*
  * Read one JSON object into a struct (initialised here); unknown members are ignored, missing

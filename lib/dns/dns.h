@@ -97,6 +97,10 @@ struct dns_resolver *dns_resolver_new(const struct dns_options *options, struct 
 /* Answers that were handed out stay valid; lookups in flight end by themselves. NULL is allowed. */
 void dns_resolver_free(struct dns_resolver *resolver);
 
+/* Address and port of each server, in arena. */
+void
+dns_resolver_list(const struct dns_resolver *resolver, struct arena *arena, struct strs *list_r);
+
 /*
  * Look up one name (A-labels, with or without trailing dot, any case; never relative). Every outcome
  * about the name is an answer (status); 0 with *answer_r counted. -1 only when there is no outcome:

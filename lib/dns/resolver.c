@@ -124,6 +124,13 @@ dns_resolver_free(struct dns_resolver *resolver)
 	resolver_release(resolver);
 }
 
+void
+dns_resolver_list(const struct dns_resolver *resolver, struct arena *arena, struct strs *list_r)
+{
+	for (size_t i = 0; i < resolver->n; i++)
+		strs_add(list_r, arena, resolver->servers[i].text);
+}
+
 unsigned long
 dns_queries_sent(const struct dns_resolver *resolver)
 {

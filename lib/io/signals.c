@@ -13,6 +13,7 @@
 
 static int pipe_fds[2] = { -1, -1 };
 static volatile sig_atomic_t stop_seen;
+static volatile sig_atomic_t status_wanted;
 static bool by_hand;
 
 static void
@@ -56,6 +57,34 @@ signals_catch(int signo)
 	sigemptyset(&sa.sa_mask);
 	/* no SA_RESTART: without fibers poll(2) must notice */
 	sigaction(signo, &sa, NULL);
+}
+
+static void
+on_status(int signo)
+{
+	(void)signo;
+	status_wanted = 1;
+}
+
+void
+signals_status_on(void)
+{
+	struct sigaction sa;
+
+	memset(&sa, 0, sizeof(sa));
+	sa.sa_handler = on_status;
+	sigemptyset(&sa.sa_mask);
+	sa.sa_flags = SA_RESTART;
+	sigaction(SIGUSR1, &sa, NULL);
+}
+
+bool
+signals_status_wanted(void)
+{
+	bool wanted = status_wanted != 0;
+
+	status_wanted = 0;
+	return wanted;
 }
 
 void

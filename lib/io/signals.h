@@ -44,6 +44,9 @@ void signals_stop_by_hand(void);
 bool signals_stop_now(bool idle);
 /* After fork in the child: the parent's signals and their pipe are the parent's. */
 void signals_forked(void);
+/* From now on SIGUSR1 only sets a mark; signals_status_wanted tells it, once for each. */
+void signals_status_on(void);
+bool signals_status_wanted(void);
 /* First INT or TERM that was caught, or 0: decides exit status 130 or 143. */
 int signals_stop_seen(void);
 

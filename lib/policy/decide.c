@@ -69,6 +69,7 @@ session_over(const struct host_facts *host, struct decision *d)
 	case HOST_APPLICATION_ERROR:
 	case HOST_HANDSHAKE_ERROR:
 	case HOST_NOT_TRIED:
+	case HOST_SKIPPED:
 	case HOST_SUCCESS:
 		return false;
 	}

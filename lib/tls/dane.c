@@ -135,7 +135,7 @@ judge_anchor(struct matching *m, X509 *anchor, bool bare_key, int *depth_r)
 	const char *note = verify_chain(m, depth_r);
 
 	if (note == NULL && !is_named(m))
-		note = "the certificate names another host";
+		note = TLS_DANE_OTHER_NAME;
 	return note;
 }
 

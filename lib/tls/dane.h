@@ -31,6 +31,9 @@ struct tls_dane_question {
 	int auth_level; /* OpenSSL security level for the chain of a DANE-TA record, 0 or 1 */
 };
 
+/* The note of a DANE-TA record whose chain is good, but whose certificate has none of the names. */
+#define TLS_DANE_OTHER_NAME "the certificate names another host"
+
 /* What became of one record. */
 struct tls_dane_fit {
 	enum tri matched; /* proves the identity; UNKNOWN: it has no form that can be compared */

@@ -177,14 +177,13 @@ TEST(unknown_values_are_null_and_stay_unknown)
 	facts_init_target_facts(&facts);
 	CHECK_INT(facts_write_json(&fact_table_target_facts, &facts, &out), 0);
 	CHECK_STR(buf_str(&out),
-	    "{\"schema\":null,\"domain\":null,\"alabel\":null,\"rank\":null,\"timestamp\":null,"
+	    "{\"schema\":null,\"type\":null,\"seq\":null,\"domain\":null,\"alabel\":null,\"rank\":null,\"timestamp\":null,"
 	    "\"duration\":null,\"mx_status\":\"unknown\",\"dns\":{\"resolver\":null,"
 	    "\"status\":\"not_asked\",\"dnssec\":\"not_checked\",\"ttl\":null,\"duration\":null,"
 	    "\"error\":null},\"exchanges\":[],\"exchanges_left_out\":0,\"mta_sts\":{"
 	    "\"record\":null,\"id\":null,\"policy_status\":\"not_checked\",\"mode\":\"unknown\","
 	    "\"max_age\":null,\"mx\":[],\"unmatched_mx\":[],\"policy_host\":null,\"ip\":null,"
-	    "\"http_status\":null,\"content_type\":null,\"certificate_expires\":null,\"duration\":"
-	    "null,\"cached\":false,"
+	    "\"http_status\":null,\"content_type\":null,\"duration\":null,\"cached\":false,"
 	    "\"fetched\":null,\"expires\":null,\"result_type\":null,\"reason\":null,"
 	    "\"findings\":[]},\"tlsrpt\":{\"record\":null,\"rua\":[],\"status\":\"not_checked\","
 	    "\"reason\":null},\"certificates\":{},"
@@ -529,4 +528,51 @@ TEST(the_field_list_has_every_field_with_its_full_path)
 		CHECK(strstr(text, lines[i]) != NULL);
 	}
 	free(text);
+}
+
+TEST(brief_json_leaves_out_what_says_nothing_and_reads_back_the_same)
+{
+	struct target_facts facts, back;
+	struct host_facts host;
+	struct exchange_facts mx;
+	struct arena arena;
+	struct buf out, whole, again;
+	struct fail why;
+
+	arena_init(&arena);
+	buf_init(&out, 65536);
+	buf_init(&whole, 65536);
+	buf_init(&again, 65536);
+	facts_init_target_facts(&facts);
+	CHECK_INT(facts_write_json_brief(&fact_table_target_facts, &facts, &out), 0);
+	/* whoever looks for the verdict finds it */
+	CHECK_STR(
+	    buf_str(&out), "{\"summary\":{\"starttls\":\"unknown\",\"verdict\":\"unknown\"}}");
+	facts_init_host_facts(&host);
+	host.ip = arena_strdup(&arena, "192.0.2.1");
+	host.port = 25;
+	host.attempts = 2;
+	host.timing.tls = 0;
+	facts_init_exchange_facts(&mx);
+	mx.preference = 0;
+	mx.hosts = &host;
+	mx.hosts_n = 1;
+	facts.exchanges = &mx;
+	facts.exchanges_n = 1;
+	facts.summary.mixed = true;
+	buf_reset(&out);
+	facts_write_json_brief(&fact_table_target_facts, &facts, &out);
+	CHECK_STR(buf_str(&out),
+	    "{\"exchanges\":[{\"preference\":0,\"hosts\":[{\"ip\":\"192.0.2.1\",\"port\":25,"
+	    "\"attempts\":2,\"timing\":{\"tls\":0.0}}]}],"
+	    "\"summary\":{\"starttls\":\"unknown\",\"verdict\":\"unknown\",\"mixed\":true}}");
+	CHECK_INT(facts_read_json(&fact_table_target_facts, out.data, out.len, &arena, &back, &why),
+	    0);
+	facts_write_json(&fact_table_target_facts, &facts, &whole);
+	facts_write_json(&fact_table_target_facts, &back, &again);
+	CHECK_STR(buf_str(&again), buf_str(&whole));
+	buf_free(&out);
+	buf_free(&whole);
+	buf_free(&again);
+	arena_free(&arena);
 }
