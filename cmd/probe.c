@@ -571,6 +571,12 @@ run_survey(const struct probe_cli *cli, const struct probe_options *probe, struc
 	    arena);
 }
 
+static int64_t
+judged_at(const struct probe_options *probe)
+{
+	return probe->session.at != 0 ? probe->session.at : clock_wall();
+}
+
 static int
 probe_targets(const struct probe_cli *cli, const struct strs *operands, struct arena *arena)
 {
@@ -587,8 +593,9 @@ probe_targets(const struct probe_cli *cli, const struct strs *operands, struct a
 	    (cli->input != NULL && !survey &&
 		probe_list_read(cli->input, arena, &job.lines, &why) != 0) ||
 	    setup(cli, &job, arena, &source, &probe, &why) != 0 ||
+	    probe_cert_judge(&job.cert, probe.session.trust, judged_at(&probe), arena, &why) != 0 ||
 	    (!survey && probe_output_open(&job.output, job.format, cli->output, &probe.bar,
-			    probe.session.at != 0 ? probe.session.at : clock_wall(), &why) != 0)) {
+			    judged_at(&probe), &why) != 0)) {
 		status = fail_as(job.format, &why);
 	} else if (survey) {
 		status = run_survey(cli, &probe, arena);

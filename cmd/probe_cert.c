@@ -58,6 +58,16 @@ probe_cert_load(const char *check_file, const char *next_file, struct arena *are
 }
 
 int
+probe_cert_judge(struct probe_cert *cert, struct tls_trust *trust, int64_t at, struct arena *arena,
+    struct fail *why)
+{
+	if (cert->certs_n == 0)
+		return 0;
+	return tls_verify_certs(
+	    cert->certs, cert->certs_n, trust, NULL, NULL, at, 0, arena, &cert->verify, why);
+}
+
+int
 probe_cert_add(
     const struct probe_cert *cert, const struct target_facts *facts, int64_t at, struct buf *out)
 {
@@ -66,8 +76,8 @@ probe_cert_add(
 	if (cert->print)
 		return probe_tlsa_print(facts, cert->next_key, out);
 	arena_init(&arena);
-	int status =
-	    probe_tlsa_check(facts, cert->certs, cert->certs_n, cert->dane, at, &arena, out);
+	int status = probe_tlsa_check(
+	    facts, cert->certs, cert->certs_n, &cert->verify, cert->dane, at, &arena, out);
 	arena_free(&arena);
 	return status;
 }

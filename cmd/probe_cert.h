@@ -6,6 +6,7 @@
 #include "base/facts.h"
 #include "base/fail.h"
 #include "base/slice.h"
+#include "tls/verify.h"
 
 /*
  * --print-tlsa and --check-cert of mxtls probe: instead of records, lines about certificates.
@@ -15,7 +16,8 @@ struct probe_cert {
 	bool dane;           /* TLSA records count */
 	struct slice *certs; /* of --check-cert; NULL: not given */
 	size_t certs_n;
-	const char *next_key; /* of --next-cert, hex; NULL: not given */
+	struct verify_facts verify; /* of certs, by probe_cert_judge */
+	const char *next_key;       /* of --next-cert, hex; NULL: not given */
 };
 
 /*
@@ -24,6 +26,10 @@ struct probe_cert {
  */
 int probe_cert_load(const char *check_file, const char *next_file, struct arena *arena,
     struct probe_cert *cert, struct fail *why);
+
+/* Judge the chain of --check-cert, if there is one, as of at (Unix seconds). Fails with MESSAGE. */
+int probe_cert_judge(struct probe_cert *cert, struct tls_trust *trust, int64_t at,
+    struct arena *arena, struct fail *why);
 
 /* Lines about a target to out; returns the status for it. at: as for probe_tlsa_check. */
 int probe_cert_add(

@@ -113,8 +113,8 @@ ROWS
     cp "$mount/rsa.box.test_192.0.2.11_25_rsa.pem" "$BATS_TEST_TMPDIR/before"
     dd if=/dev/zero of="$mount/fill" bs=1k 2> /dev/null || true
     run -74 --separate-stderr "$MXTLS" probe --pem "$mount" "${ROOTS[@]}" -4 '[rsa.box.test]' '[both.box.test]'
-    same "$(sed "s|$mount/[a-z.]*test_[0-9.]*_25_[a-z]*|FILE|" <<< "$stderr")" \
-        "mxtls probe: cannot write FILE.pem: No space left on device"
+    same "$(grep -c . <<< "$stderr")" 1
+    [[ $stderr == "mxtls probe: cannot write $mount/"*".pem: No space left on device" ]] || assert_fail "not told" "$stderr"
     has "[rsa.box.test]: pkix"
     has "[both.box.test]: pkix"
     same "$(cd "$mount" && echo *)" "fill rsa.box.test_192.0.2.11_25_rsa.pem"

@@ -32,7 +32,7 @@ data() {
 check() {
     local want=$1 file=$2
     shift 2
-    run "-$want" --separate-stderr "$MXTLS" probe --check-cert "$CERTS/$file" "$@"
+    run "-$want" --separate-stderr "$MXTLS" probe --ca-file "$CERTS/root.crt" --check-cert "$CERTS/$file" "$@"
     same "$stderr" ""
 }
 
@@ -55,24 +55,24 @@ _25._tcp.both.box.test. IN TLSA $(data ecdsa) ; next"
 
 @test "--check-cert: matches a TLSA record, whatever names and dates with DANE-EE (RFC 7672 s3.1.1)" {
     check 0 rsa.chain '[rsa.box.test]'
-    same "$output" "rsa.box.test: a TLSA record matches; the name matches rsa.box.test"
+    same "$output" "rsa.box.test: a TLSA record matches; the name matches rsa.box.test; it leads to a trusted root"
     check 0 expired.chain '[rsa.box.test]'
     has "a TLSA record matches; the certificate names another host, which DANE-EE does not look at; it is not valid at this time, which"
     check 2 ecdsa.chain '[rsa.box.test]'
-    same "$output" "rsa.box.test: none of 2 TLSA records matches; the certificate names another host"
+    same "$output" "rsa.box.test: none of 2 TLSA records matches; the certificate names another host; it leads to a trusted root"
 }
 
 @test "--check-cert: DANE-TA needs the issuer in the chain, and the name (RFC 7672 s3.1.2)" {
     check 0 ecdsa.chain '[ecdsa.box.test]'
     has "a TLSA record matches"
     check 2 ecdsa.crt '[ecdsa.box.test]' # no issuer sent
-    has "none of 1 TLSA records matches"
+    has "the only TLSA record does not match"
     check 2 wrongname.chain '[ecdsa.box.test]'
 }
 
-@test "--check-cert: without DANE names and dates count; every host must be served" {
+@test "--check-cert: without DANE names, dates and trust count; every host must be served" {
     check 0 both-rsa.chain '[both.box.test]'
-    same "$output" "both.box.test: TLSA: none; the name matches both.box.test"
+    same "$output" "both.box.test: TLSA: none; the name matches both.box.test; it leads to a trusted root"
     check 2 both-rsa.chain --at +100d '[both.box.test]'
     has "; it is not valid at this time"
     check 0 wildcard.chain '[both.box.test]'
@@ -80,7 +80,11 @@ _25._tcp.both.box.test. IN TLSA $(data ecdsa) ; next"
     has "rsa.box.test: none of 2 TLSA records matches"
     has "both.box.test: TLSA: none; the name matches both.box.test"
     check 0 rsa.chain --no-dane '[rsa.box.test]'
-    same "$output" "rsa.box.test: the name matches rsa.box.test"
+    same "$output" "rsa.box.test: the name matches rsa.box.test; it leads to a trusted root"
+    check 2 rsa.crt --no-dane '[rsa.box.test]' # the intermediate is not in the file
+    same "$output" "rsa.box.test: the name matches rsa.box.test; it is not trusted: unable to get local issuer certificate, unable to verify the first certificate"
+    check 0 rsa.crt '[rsa.box.test]'
+    has "; it is not trusted, which DANE does not need: "
     check 2 rsa.chain '[bare.unsigned.test]'
     has "TLSA: insecure"
 }
@@ -89,7 +93,7 @@ _25._tcp.both.box.test. IN TLSA $(data ecdsa) ; next"
     check 3 rsa.chain --resolver 127.0.0.2 '[rsa.box.test]'
     has "TLSA: not_checked ("
     check 3 rsa.chain null.test
-    run -0 --separate-stderr "$MXTLS" probe -v --check-cert "$CERTS/rsa.chain" '[rsa.box.test]'
+    run -0 --separate-stderr "$MXTLS" probe -v --ca-file "$CERTS/root.crt" --check-cert "$CERTS/rsa.chain" '[rsa.box.test]'
     same "$stderr" ""
 }
 

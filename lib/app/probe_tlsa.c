@@ -115,14 +115,18 @@ struct checking {
 	const struct slice *certs;
 	size_t certs_n;
 	struct cert_facts leaf;
+	const struct verify_facts *verify;
 	bool dane;
 	int64_t at;
 	struct arena *arena;
 	struct buf *out;
 };
 
-/* What the records of a host say: true when DANE-EE alone proves the chain. */
-static bool
+/* How DANE proves a chain at a host. */
+enum proof { PROOF_NONE, PROOF_TA, PROOF_EE };
+
+/* What the records of a host say. */
+static enum proof
 check_records(struct checking *c, const struct exchange_facts *mx, int *status)
 {
 	bool literal = c->facts->mx_status == MX_LITERAL;
@@ -144,23 +148,27 @@ check_records(struct checking *c, const struct exchange_facts *mx, int *status)
 		      mx->tlsa.records[i].usage == 3;
 	if (dane == DANE_VALID) {
 		buf_puts(c->out, "a TLSA record matches");
-	} else {
-		*status = 2;
-		buf_printf(c->out, "none of %zu TLSA records matches", mx->tlsa.records_n);
+		return ee ? PROOF_EE : PROOF_TA;
 	}
-	return ee && dane == DANE_VALID;
+	*status = 2;
+	if (mx->tlsa.records_n == 1)
+		buf_puts(c->out, "the only TLSA record does not match");
+	else
+		buf_printf(c->out, "none of %zu TLSA records matches", mx->tlsa.records_n);
+	return PROOF_NONE;
 }
 
-/* True when names and dates do not matter. */
-static bool
+static enum proof
 check_tlsa(struct checking *c, const struct exchange_facts *mx, int *status)
 {
+	enum proof proof = PROOF_NONE;
+
 	if (!c->dane)
-		return false;
+		return PROOF_NONE;
 	if (dane_is_enforced(mx->tlsa.status)) {
-		bool ee = check_records(c, mx, status);
+		proof = check_records(c, mx, status);
 		buf_puts(c->out, "; ");
-		return ee;
+		return proof;
 	}
 	buf_printf(c->out, "TLSA: %s", tlsa_status_str(mx->tlsa.status));
 	if (mx->tlsa.reason != NULL) {
@@ -172,41 +180,80 @@ check_tlsa(struct checking *c, const struct exchange_facts *mx, int *status)
 	if (mx->tlsa.status == TLSA_NOT_CHECKED || mx->tlsa.status == TLSA_ERROR ||
 	    mx->tlsa.status == TLSA_BOGUS)
 		*status = 3;
-	return false;
+	return PROOF_NONE;
+}
+
+/* RFC 7672 s3.1.1: DANE-EE looks at neither names nor dates. */
+static void
+check_leaf(struct checking *c, const char *name, enum proof proof, int *status)
+{
+	const char *unless = proof == PROOF_EE ? ", which DANE-EE does not look at" : "";
+	char *matched = NULL;
+
+	if (name != NULL && tls_pem_names(c->certs[0], name, c->arena, &matched)) {
+		buf_puts(c->out, "the name matches ");
+		put(c->out, matched);
+	} else {
+		buf_printf(c->out, "the certificate names another host%s", unless);
+		*status = proof == PROOF_EE ? *status : 2;
+	}
+	if (c->leaf.not_after <= c->at || c->leaf.not_before > c->at) {
+		buf_printf(c->out, "; it is not valid at this time%s", unless);
+		*status = proof == PROOF_EE ? *status : 2;
+	}
+}
+
+/* What wrong dates say is said; DANE needs no trusted root, but senders without DANE may. */
+static void
+check_trust(struct checking *c, enum proof proof, int *status)
+{
+	const struct verify_facts *verify = c->verify;
+	const char *unless = proof != PROOF_NONE ? ", which DANE does not need" : "";
+
+	if (verify->trusted == TRI_YES) {
+		buf_puts(c->out, "; it leads to a trusted root");
+		return;
+	}
+	if (verify->trusted == TRI_NO && bar_only_dates_are_wrong(verify))
+		return;
+	buf_printf(c->out,
+	    verify->trusted == TRI_NO ? "; it is not trusted%s: "
+				      : "; whether it is trusted is not known%s: ",
+	    unless);
+	for (size_t i = 0; i < verify->errors.n; i++) {
+		struct slice text = slice_str(verify->errors.v[i]);
+		for (int colons = 0; colons < 2; colons++)
+			text = slice_sub(text, slice_find(text, ':') + 1, text.n);
+		buf_puts(c->out, i > 0 ? ", " : "");
+		text_escape(c->out, text, NAME_BYTES);
+	}
+	if (verify->errors.n == 0)
+		put(c->out, verify->error);
+	if (proof == PROOF_NONE)
+		*status = verdict_exit_worst(*status, verify->trusted == TRI_NO ? 2 : 3);
 }
 
 static int
 check_exchange(struct checking *c, const struct exchange_facts *mx)
 {
 	const char *name = mx->name != NULL ? mx->name : c->facts->alabel;
-	char *matched = NULL;
 	int status = 0;
 
 	put(c->out, name);
 	buf_puts(c->out, ": ");
-	bool ee = check_tlsa(c, mx, &status);
-	if (name != NULL && tls_pem_names(c->certs[0], name, c->arena, &matched)) {
-		buf_puts(c->out, "the name matches ");
-		put(c->out, matched);
-	} else {
-		buf_printf(c->out, "the certificate names another host%s",
-		    ee ? ", which DANE-EE does not look at" : "");
-		status = ee ? status : 2;
-	}
-	if (c->leaf.not_after <= c->at || c->leaf.not_before > c->at) {
-		buf_printf(c->out, "; it is not valid at this time%s",
-		    ee ? ", which DANE-EE does not look at" : "");
-		status = ee ? status : 2;
-	}
+	enum proof proof = check_tlsa(c, mx, &status);
+	check_leaf(c, name, proof, &status);
+	check_trust(c, proof, &status);
 	buf_putc(c->out, '\n');
 	return status;
 }
 
 int
 probe_tlsa_check(const struct target_facts *facts, const struct slice *certs, size_t certs_n,
-    bool dane, int64_t at, struct arena *arena, struct buf *out)
+    const struct verify_facts *verify, bool dane, int64_t at, struct arena *arena, struct buf *out)
 {
 	struct checking c = { .facts = facts,
+		.verify = verify,
 		.certs = certs,
 		.certs_n = certs_n,
 		.dane = dane,

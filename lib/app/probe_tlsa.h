@@ -22,14 +22,16 @@ int probe_tlsa_print(const struct target_facts *facts, const char *next, struct 
 
 /*
  * Whether each MX host of the target could use a chain (certs: DER, leaf first): what a sender that
- * enforces DANE finds, and whether the leaf names the host and is valid at "at" where DANE-EE does not
- * make that irrelevant (RFC 7672 s3.1.1). Trust is not judged. A line for each host.
+ * enforces DANE finds; whether the leaf names the host and is valid at "at", where DANE-EE does not
+ * make that irrelevant (RFC 7672 s3.1.1); and whether it leads to a trusted root, where no TLSA
+ * record makes that irrelevant. A line for each host.
  *
- * dane  false: TLSA records were not asked for, and do not count
+ * verify  what tls_verify_certs says about the chain as of "at"; names in it do not matter
+ * dane    false: TLSA records were not asked for, and do not count
  * Returns 0 when the chain is good at every host, 2 when it is not at one, else 3: what is published
- * could not be found out.
+ * could not be found out, or whether it is trusted.
  */
 int probe_tlsa_check(const struct target_facts *facts, const struct slice *certs, size_t certs_n,
-    bool dane, int64_t at, struct arena *arena, struct buf *out);
+    const struct verify_facts *verify, bool dane, int64_t at, struct arena *arena, struct buf *out);
 
 #endif

@@ -5,7 +5,7 @@
 #include "tls/internal.h"
 
 /*
- * TLSA data as OpenSSL sees it; for tlsa.c and dane.c only. The numbers are those of RFC 6698 s2.1
+ * TLSA data as OpenSSL sees it; for tlsa.c, dane.c, pem.c and verify.c only. The numbers are those of RFC 6698 s2.1
  * and RFC 7218.
  */
 enum { TLSA_DANE_TA = 2, TLSA_DANE_EE = 3 };

@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/limits.h"
+#include "tls/tlsa.h"
 #include "tls/trust.h"
 
 /* Collects the errors of one verification; lives on the stack of judge. */
@@ -128,13 +129,28 @@ judge_leaf(X509 *leaf, const char *host, const char *domain, int64_t at, struct 
 		    tri(tls_cert_names(leaf, domain, arena, &facts->matched_domain_name));
 }
 
+static void
+judge_all(X509 *leaf, STACK_OF(X509) * chain, struct tls_trust *trust, const char *host,
+    const char *domain, int64_t at, int auth_level, struct arena *arena,
+    struct verify_facts *verify)
+{
+	struct fail why;
+
+	ERR_clear_error();
+	judge_leaf(leaf, host, domain, at, arena, verify);
+	X509_STORE *store = tls_trust_store(trust, &why);
+	if (store == NULL)
+		verify->error = arena_strdup(arena, why.text);
+	else
+		judge(store, leaf, chain, at, auth_level, arena, verify);
+	ERR_clear_error();
+}
+
 void
 tls_verify(const struct tls *tls, struct tls_trust *trust, const char *host, const char *domain,
     int64_t at, int auth_level, struct arena *arena, struct verify_facts *verify_r)
 {
 	X509 *leaf = SSL_get0_peer_certificate(tls->ssl);
-	struct fail why;
-	X509_STORE *store;
 
 	facts_init_verify_facts(verify_r);
 	if (!tls->complete) {
@@ -146,13 +162,43 @@ tls_verify(const struct tls *tls, struct tls_trust *trust, const char *host, con
 		verify_r->error = arena_strdup(arena, "the server has shown no certificate");
 		return;
 	}
+	judge_all(leaf, SSL_get_peer_cert_chain(tls->ssl), trust, host, domain, at, auth_level,
+	    arena, verify_r);
+}
+
+/* DER to a chain as OpenSSL has it; NULL when one of them is no certificate. */
+static STACK_OF(X509) * read_chain(const struct slice *certs, size_t n)
+{
+	STACK_OF(X509) *chain = sk_X509_new_null();
+	bool ok = chain != NULL;
+
+	for (size_t i = 0; ok && i < n && i < LIMIT_CHAIN_CERTS; i++) {
+		X509 *cert = tls_tlsa_cert(certs[i].p, certs[i].n);
+		ok = cert != NULL && sk_X509_push(chain, cert) > 0;
+		if (!ok)
+			X509_free(cert);
+	}
+	if (ok)
+		return chain;
+	sk_X509_pop_free(chain, X509_free);
+	return NULL;
+}
+
+int
+tls_verify_certs(const struct slice *certs, size_t n, struct tls_trust *trust, const char *host,
+    const char *domain, int64_t at, int auth_level, struct arena *arena,
+    struct verify_facts *verify_r, struct fail *why)
+{
+	STACK_OF(X509) * chain;
+
+	tls_init();
 	ERR_clear_error();
-	judge_leaf(leaf, host, domain, at, arena, verify_r);
-	store = tls_trust_store(trust, &why);
-	if (store == NULL)
-		verify_r->error = arena_strdup(arena, why.text);
-	else
-		judge(store, leaf, SSL_get_peer_cert_chain(tls->ssl), at, auth_level, arena,
-		    verify_r);
-	ERR_clear_error();
+	facts_init_verify_facts(verify_r);
+	chain = n > 0 ? read_chain(certs, n) : NULL;
+	if (chain == NULL)
+		return fail_set(why, FAIL_MESSAGE, "not a certificate");
+	judge_all(
+	    sk_X509_value(chain, 0), chain, trust, host, domain, at, auth_level, arena, verify_r);
+	sk_X509_pop_free(chain, X509_free);
+	return 0;
 }

@@ -1,6 +1,7 @@
 #ifndef TLS_VERIFY_H
 #define TLS_VERIFY_H
 
+#include "base/slice.h"
 #include "tls/tls.h"
 
 /*
@@ -32,5 +33,13 @@ void tls_trust_free(struct tls_trust *trust);
 void
 tls_verify(const struct tls *tls, struct tls_trust *trust, const char *host, const char *domain,
     int64_t at, int auth_level, struct arena *arena, struct verify_facts *verify_r);
+
+/*
+ * The same for certificates in DER, leaf first, as a server would send them; at most LIMIT_CHAIN_CERTS
+ * are looked at. Fails with MESSAGE (none, or one of them is no certificate).
+ */
+int tls_verify_certs(const struct slice *certs, size_t n, struct tls_trust *trust, const char *host,
+    const char *domain, int64_t at, int auth_level, struct arena *arena,
+    struct verify_facts *verify_r, struct fail *why);
 
 #endif

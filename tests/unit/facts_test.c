@@ -177,7 +177,8 @@ TEST(unknown_values_are_null_and_stay_unknown)
 	facts_init_target_facts(&facts);
 	CHECK_INT(facts_write_json(&fact_table_target_facts, &facts, &out), 0);
 	CHECK_STR(buf_str(&out),
-	    "{\"schema\":null,\"type\":null,\"seq\":null,\"domain\":null,\"alabel\":null,\"rank\":null,\"timestamp\":null,"
+	    "{\"schema\":null,\"type\":null,\"seq\":null,\"domain\":null,\"alabel\":null,\"rank\":"
+	    "null,\"timestamp\":null,"
 	    "\"duration\":null,\"mx_status\":\"unknown\",\"dns\":{\"resolver\":null,"
 	    "\"status\":\"not_asked\",\"dnssec\":\"not_checked\",\"ttl\":null,\"duration\":null,"
 	    "\"error\":null},\"exchanges\":[],\"exchanges_left_out\":0,\"mta_sts\":{"
@@ -566,8 +567,8 @@ TEST(brief_json_leaves_out_what_says_nothing_and_reads_back_the_same)
 	    "{\"exchanges\":[{\"preference\":0,\"hosts\":[{\"ip\":\"192.0.2.1\",\"port\":25,"
 	    "\"attempts\":2,\"timing\":{\"tls\":0.0}}]}],"
 	    "\"summary\":{\"starttls\":\"unknown\",\"verdict\":\"unknown\",\"mixed\":true}}");
-	CHECK_INT(facts_read_json(&fact_table_target_facts, out.data, out.len, &arena, &back, &why),
-	    0);
+	CHECK_INT(
+	    facts_read_json(&fact_table_target_facts, out.data, out.len, &arena, &back, &why), 0);
 	facts_write_json(&fact_table_target_facts, &facts, &whole);
 	facts_write_json(&fact_table_target_facts, &back, &again);
 	CHECK_STR(buf_str(&again), buf_str(&whole));
