@@ -12,7 +12,8 @@ KIND := $(if $(SAN),-san-$(subst $(comma),-,$(SAN)))$(if $(COVERAGE),-coverage)$
 B := build$(KIND:-%=/%)
 
 PKGS := libssl libcrypto jansson libidn2 libpsl
-PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+# libcurl is opened at run time (lib/http): only its header is needed here
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) libcurl 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
 CFLAGS ?= -O2 -g
@@ -31,7 +32,7 @@ endif
 ALL_CPPFLAGS = -D_GNU_SOURCE -DMXTLS_VERSION='"$(VERSION)"' -Ilib -Icmd $(PKG_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS = -std=c11 $(WARN) $(if $(WERROR),-Werror) $(HARDEN) $(CFLAGS) $(SAN_FLAGS) -ffile-prefix-map=$(CURDIR)=.
 ALL_LDFLAGS = $(HARDEN_LD) $(SAN_FLAGS) $(LDFLAGS)
-LIBS = $(PKG_LIBS) -lev -lresolv
+LIBS = $(PKG_LIBS) -lev -lresolv -ldl
 
 # Short lines by default; make V=1 shows the commands.
 Q := $(if $(V),,@)

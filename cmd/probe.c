@@ -43,7 +43,7 @@ struct probe_cli {
 	int format, require;  /* enum probe_format, enum verdict */
 	int family, mx, keys; /* family: 0 both, 4, 6 */
 	bool verbose, implicit_tls, trust_ad, allow_private, list_fields, no_dane, check_injection;
-	bool print_tlsa;
+	bool print_tlsa, no_mta_sts, no_tlsrpt, caa;
 	struct probe_survey_cli survey;
 };
 
@@ -158,7 +158,14 @@ static const struct opt probe_opts[] = {
 	    "ask this resolver (default: those of /etc/resolv.conf)"),
 	ROW(FLAG, trust_ad, "trust-ad", 0, NULL,
 	    "believe the resolver that it validated DNSSEC, although it is not on this host"),
+
+	OPT_GROUP("What domains publish"),
 	ROW(FLAG, no_dane, "no-dane", 0, NULL, "do not look up TLSA records"),
+	ROW(FLAG, no_mta_sts, "no-mta-sts", 0, NULL, "do not look for an MTA-STS policy"),
+	ROW(FLAG, no_tlsrpt, "no-tlsrpt", 0, NULL,
+	    "do not look up where reports about TLS are to be sent (TLSRPT)"),
+	ROW(FLAG, caa, "caa", 0, NULL,
+	    "look up which CAs may issue certificates for the MX hosts (CAA)"),
 	OPT_TABLE_END,
 };
 
@@ -399,6 +406,23 @@ exit_status(const struct job *job, int nagios)
 	return list && job->cli->require == VERDICT_UNKNOWN ? EX_OK : job->worst;
 }
 
+/* What domains publish, where a record is wanted. */
+static void
+set_policy(const struct probe_cli *cli, const struct job *job, struct probe_options *probe)
+{
+	bool record = job->format != FORMAT_NONE;
+
+	probe->caa = cli->caa;
+	probe_policy_init(
+	    &probe->policy, &(struct probe_policy_options){ .resolver = probe->resolver,
+				.trust = probe->session.trust,
+				.family = (int)probe->family,
+				.allow_private = cli->allow_private,
+				.mta_sts = record && !cli->no_mta_sts,
+				.tlsrpt = record && !cli->no_tlsrpt,
+				.timeout_ms = cli->deadline_ms });
+}
+
 /* Everything that a probe needs and that may fail before it starts. */
 static int
 setup(const struct probe_cli *cli, const struct job *job, struct arena *arena, struct addr *source,
@@ -451,9 +475,12 @@ setup(const struct probe_cli *cli, const struct job *job, struct arena *arena, s
 			why->code = FAIL_NO_INPUT;
 		return -1;
 	}
-	return needs_resolver(job) || cli->resolvers.n > 0
-		   ? command_resolver(&cli->resolvers, cli->trust_ad, arena, &probe->resolver, why)
-		   : 0;
+	if (!needs_resolver(job) && cli->resolvers.n == 0)
+		return 0;
+	if (command_resolver(&cli->resolvers, cli->trust_ad, arena, &probe->resolver, why) != 0)
+		return -1;
+	set_policy(cli, job, probe);
+	return 0;
 }
 
 static bool
@@ -612,6 +639,7 @@ probe_targets(const struct probe_cli *cli, const struct strs *operands, struct a
 			status = EX_IOERR;
 	}
 	probe_save_close(&job.save);
+	probe_policy_fini(&probe.policy);
 	dns_resolver_free(probe.resolver);
 	tls_trust_free(probe.session.trust);
 	tls_ctx_free(probe.session.tls);

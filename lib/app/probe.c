@@ -15,6 +15,7 @@
 #include "io/sched.h"
 #include "io/signals.h"
 #include "io/socket.h"
+#include "policy/caa.h"
 #include "policy/dane.h"
 #include "policy/port25.h"
 #include "policy/verdict.h"
@@ -275,6 +276,23 @@ look_up_tlsa(struct exchange_job *job)
 		job->session.sni = job->facts->tlsa.base_domain;
 }
 
+/* Beside the sessions: nobody waits for it. */
+static void
+look_up_caa(struct exchange_job *job)
+{
+	struct probing *p = job->probing;
+	struct fail why;
+
+	if (!p->run->options->caa || p->target.kind == TARGET_ADDRESS)
+		return;
+	if (caa_lookup(p->run->options->resolver, job->facts->name, &p->arena, &job->facts->caa,
+		p->deadline, &why) == 0)
+		return;
+	p->cancelled |= why.code == FAIL_CANCELLED;
+	job->facts->caa.status = CAA_DNS_ERROR;
+	job->facts->caa.reason = arena_strdup(&p->arena, why.text);
+}
+
 static void
 exchange_fiber(void *arg)
 {
@@ -307,6 +325,8 @@ exchange_fiber(void *arg)
 	}
 	for (size_t i = 0; i < n && !p->run->options->lookup_only; i++)
 		session_start(job, &addrs[i], &facts->hosts[i]);
+	if (n > 0)
+		look_up_caa(job);
 	probing_unref(p);
 }
 
@@ -373,6 +393,19 @@ mail_domain_hosts(struct probing *p, struct mx_list *list)
 	list->dns.error = arena_strdup(&p->arena, why.text);
 }
 
+/* What the domain publishes, beside the sessions with its hosts. */
+static void
+policy_fiber(void *arg)
+{
+	struct probing *p = arg;
+	struct fail why;
+
+	if (probe_policy_gather(
+		&p->run->options->policy, p->domain, &p->arena, &p->facts, p->deadline, &why) != 0)
+		p->cancelled = true;
+	probing_unref(p);
+}
+
 static void
 target_fiber(void *arg)
 {
@@ -386,6 +419,8 @@ target_fiber(void *arg)
 		literal_host(p, list);
 	p->facts.mx_status = list->status;
 	p->facts.dns = list->dns;
+	if (p->domain != NULL && probe_policy_wanted(list->status))
+		start(p, policy_fiber, p, "policy");
 	exchanges_start(p, list);
 	probing_unref(p);
 }

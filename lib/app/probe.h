@@ -1,6 +1,7 @@
 #ifndef APP_PROBE_H
 #define APP_PROBE_H
 
+#include "app/probe_policy.h"
 #include "app/probe_session.h"
 #include "app/target.h"
 #include "policy/bar.h"
@@ -20,10 +21,12 @@ struct probe_options {
 	bool both_keys;   /* ask each address for an RSA and an ECDSA certificate (DECISIONS C21) */
 	unsigned retries; /* of probe_address */
 	uint16_t port;    /* of targets that name none; 0: 25, or 465 with implicit TLS */
-	int64_t deadline_ms;  /* for one target; waiting for our own other sessions is free */
-	bool allow_private;   /* private addresses from DNS, too (DECISIONS A9) */
-	bool lookup_only;     /* no session: hosts stay not-tried */
-	bool no_dane;         /* TLSA records are not looked up */
+	int64_t deadline_ms; /* for one target; waiting for our own other sessions is free */
+	bool allow_private;  /* private addresses from DNS, too (DECISIONS A9) */
+	bool lookup_only;    /* no session: hosts stay not-tried */
+	bool no_dane;        /* TLSA records are not looked up */
+	bool caa;            /* CAA records of the MX hosts are looked up */
+	struct probe_policy policy;
 	uint32_t seed;        /* mx_lookup */
 	unsigned concurrency; /* targets at once */
 	int64_t grace_ms;     /* what sessions have left after the first INT or TERM */

@@ -73,10 +73,15 @@ date(struct buf *out, int64_t when)
 	X("mx_status", target, cell(out, mx_status_str(r->target->mx_status))) \
 	X("verdict", target, cell(out, verdict_str(r->target->summary.verdict))) \
 	X("exit_status", target, number(out, r->target->summary.exit_status)) \
+	X("sts_status", target, cell(out, sts_status_str(r->target->sts.status))) \
+	X("sts_mode", target, cell(out, sts_mode_str(r->target->sts.mode))) \
+	X("tlsrpt_status", target, cell(out, tlsrpt_status_str(r->target->tlsrpt.status))) \
 	X("mx", mx, cell(out, r->mx->name)) \
 	X("preference", mx, number(out, r->mx->preference)) \
 	X("primary", mx, yes_no(out, r->mx->primary ? TRI_YES : TRI_NO)) \
 	X("tlsa_status", mx, cell(out, tlsa_status_str(r->mx->tlsa.status))) \
+	X("sts_match", mx, yes_no(out, r->mx->sts_match)) \
+	X("caa_status", mx, cell(out, caa_status_str(r->mx->caa.status))) \
 	X("ip", host, cell(out, r->host->ip)) \
 	X("port", host, number(out, r->host->port)) \
 	X("attempts", host, number(out, r->host->attempts)) \

@@ -17,6 +17,11 @@ enum metric {
 	METRIC_NOT_AFTER,
 	METRIC_VERIFIED,
 	METRIC_TLSA_MATCH,
+	METRIC_STS_STATUS,
+	METRIC_STS_MODE,
+	METRIC_STS_MATCH,
+	METRIC_STS_NOT_AFTER,
+	METRIC_TLSRPT,
 	METRIC_PHASE,
 	METRIC_DURATION,
 	METRIC_TIMESTAMP
@@ -37,6 +42,16 @@ static const struct {
 	    "1 when the certificate is trusted and names the MX host." },
 	[METRIC_TLSA_MATCH] = { "mxtls_tlsa_match",
 	    "1 when a TLSA record matches the certificate, 0 when none does." },
+	[METRIC_STS_STATUS] = { "mxtls_sts_status",
+	    "1 for what senders find of an MTA-STS policy, 0 for all others." },
+	[METRIC_STS_MODE] = { "mxtls_sts_mode",
+	    "1 for the mode of the MTA-STS policy, 0 for all others; all 0 without one." },
+	[METRIC_STS_MATCH] = { "mxtls_sts_match",
+	    "1 when the MTA-STS policy names the MX host, 0 when it does not." },
+	[METRIC_STS_NOT_AFTER] = { "mxtls_sts_cert_not_after_timestamp_seconds",
+	    "When the certificate of the MTA-STS policy host ends." },
+	[METRIC_TLSRPT] = { "mxtls_tlsrpt_record",
+	    "1 when there is a valid TLSRPT record, 0 when there is none." },
 	[METRIC_PHASE] = { "mxtls_probe_phase_seconds", "How long a phase of the session took." },
 	[METRIC_DURATION] = { "mxtls_probe_duration_seconds", "How long the probe took." },
 	[METRIC_TIMESTAMP] = { "mxtls_probe_timestamp_seconds", "When the probe began." },
@@ -183,6 +198,42 @@ add_summary(struct probe_prometheus *p, const struct target_facts *facts, const 
 		sample_int(p, METRIC_TIMESTAMP, labels, NULL, NULL, facts->timestamp);
 }
 
+static void
+add_policy(struct probe_prometheus *p, const struct target_facts *facts, const struct buf *labels)
+{
+	const struct sts_facts *sts = &facts->sts;
+
+	if (sts->status != STS_NOT_CHECKED) {
+		for (int i = STS_NONE; i <= STS_DNS_ERROR; i++)
+			sample_int(p, METRIC_STS_STATUS, labels, "status",
+			    sts_status_str((enum sts_status)i), sts->status == (enum sts_status)i);
+		for (int i = STS_MODE_NONE; i <= STS_MODE_ENFORCE; i++)
+			sample_int(p, METRIC_STS_MODE, labels, "mode",
+			    sts_mode_str((enum sts_mode)i), sts->mode == (enum sts_mode)i);
+	}
+	if (sts->cert_expires != 0)
+		sample_int(p, METRIC_STS_NOT_AFTER, labels, NULL, NULL, sts->cert_expires);
+	if (facts->tlsrpt.status != TLSRPT_NOT_CHECKED && facts->tlsrpt.status != TLSRPT_DNS_ERROR)
+		sample_int(
+		    p, METRIC_TLSRPT, labels, NULL, NULL, facts->tlsrpt.status == TLSRPT_VALID);
+}
+
+static void
+add_exchange(struct probe_prometheus *p, const struct target_facts *facts,
+    const struct exchange_facts *mx, struct buf *labels)
+{
+	label(labels, "mx", mx->name);
+	if (mx->sts_match != TRI_UNKNOWN && !seen_before(p, labels))
+		sample_int(p, METRIC_STS_MATCH, labels, NULL, NULL, mx->sts_match == TRI_YES);
+	size_t len = labels->len;
+	for (size_t i = 0; i < mx->hosts_n; i++) {
+		labels->len = len;
+		label(labels, "ip", mx->hosts[i].ip);
+		if (!seen_before(p, labels))
+			add_host(p, facts, &mx->hosts[i], labels);
+	}
+}
+
 void
 probe_prometheus_add(struct probe_prometheus *p, const struct target_facts *facts)
 {
@@ -193,15 +244,10 @@ probe_prometheus_add(struct probe_prometheus *p, const struct target_facts *fact
 	size_t domain_len = labels.len;
 	if (!seen_before(p, &labels)) {
 		add_summary(p, facts, &labels);
+		add_policy(p, facts, &labels);
 		for (size_t i = 0; i < facts->exchanges_n; i++) {
-			const struct exchange_facts *mx = &facts->exchanges[i];
-			for (size_t j = 0; j < mx->hosts_n; j++) {
-				labels.len = domain_len;
-				label(&labels, "mx", mx->name);
-				label(&labels, "ip", mx->hosts[j].ip);
-				if (!seen_before(p, &labels))
-					add_host(p, facts, &mx->hosts[j], &labels);
-			}
+			labels.len = domain_len;
+			add_exchange(p, facts, &facts->exchanges[i], &labels);
 		}
 	}
 	buf_free(&labels);

@@ -13,7 +13,7 @@
  * duplicates, for which the whole file is refused.
  */
 
-#define PROBE_PROMETHEUS_METRICS 9
+#define PROBE_PROMETHEUS_METRICS 14
 
 struct probe_prometheus {
 	struct buf samples[PROBE_PROMETHEUS_METRICS];

@@ -203,8 +203,8 @@ write_record(const struct tlsa_record_facts *record, struct buf *out)
 	buf_putc(out, '\n');
 }
 
-static const char *
-dnssec_text(enum dnssec dnssec)
+const char *
+probe_text_dnssec(enum dnssec dnssec)
 {
 	return dnssec == DNSSEC_NOT_CHECKED ? "not checked" : dnssec_str(dnssec);
 }
@@ -221,7 +221,7 @@ write_tlsa(const struct tlsa_facts *tlsa, struct buf *out)
 		probe_text_put(out, tlsa->base_domain);
 	}
 	if (tlsa->ttl >= 0)
-		buf_printf(out, ", DNSSEC %s, TTL %lld s", dnssec_text(tlsa->dnssec),
+		buf_printf(out, ", DNSSEC %s, TTL %lld s", probe_text_dnssec(tlsa->dnssec),
 		    (long long)tlsa->ttl);
 	if (tlsa->reason != NULL) {
 		buf_puts(out, ": ");
@@ -253,7 +253,7 @@ write_addresses(const struct exchange_facts *mx, struct buf *out)
 		buf_printf(out, " and %lld more", (long long)mx->addresses_left_out);
 	if (n == 0)
 		buf_printf(out, "none (%s)", dns_status_str(mx->dns_status));
-	buf_printf(out, "; DNSSEC %s", dnssec_text(mx->dnssec));
+	buf_printf(out, "; DNSSEC %s", probe_text_dnssec(mx->dnssec));
 	if (mx->ttl >= 0)
 		buf_printf(out, ", TTL %lld s", (long long)mx->ttl);
 	buf_putc(out, '\n');
@@ -278,6 +278,7 @@ write_exchange(
 	buf_putc(out, '\n');
 	write_addresses(mx, out);
 	write_tlsa(&mx->tlsa, out);
+	probe_text_exchange_policy(mx, out);
 	for (size_t i = 0; i < mx->hosts_n; i++)
 		probe_text_host(facts, mx, &mx->hosts[i], now, out);
 }
@@ -294,7 +295,7 @@ write_dns(const struct target_facts *facts, struct buf *out)
 		return;
 	buf_printf(out, "\nMX lookup: %s (%s); %s, DNSSEC %s", mx_status_str(facts->mx_status),
 	    mx_status_docs[facts->mx_status], dns_status_str(dns->status),
-	    dnssec_text(dns->dnssec));
+	    probe_text_dnssec(dns->dnssec));
 	if (dns->ttl >= 0)
 		buf_printf(out, ", TTL %lld s", (long long)dns->ttl);
 	if (dns->resolver != NULL && dns->resolver[0] != '\0') {
@@ -317,7 +318,9 @@ probe_text_write(const struct target_facts *facts, int64_t now, bool colour, str
 	sorted.certs = probe_text_sort_certificates(facts);
 	write_verdict(&sorted, colour, out);
 	write_advice(&sorted, out);
+	probe_text_policy_advice(&sorted, now, out);
 	write_dns(&sorted, out);
+	probe_text_policy(&sorted, out);
 	for (size_t i = 0; i < sorted.exchanges_n; i++)
 		write_exchange(&sorted, &sorted.exchanges[i], now, out);
 	probe_text_certificates(&sorted, now, out);

@@ -41,4 +41,14 @@ struct cert_facts *probe_text_sort_certificates(const struct target_facts *facts
 /* Every certificate that was seen, once, by its number. now: Unix seconds, for the days left. */
 void probe_text_certificates(const struct target_facts *facts, int64_t now, struct buf *out);
 
+/* "secure", "not checked" */
+const char *probe_text_dnssec(enum dnssec dnssec);
+
+/* What the domain publishes: MTA-STS and TLSRPT. */
+void probe_text_policy(const struct target_facts *facts, struct buf *out);
+/* What it says of one MX host: MTA-STS and CAA. */
+void probe_text_exchange_policy(const struct exchange_facts *mx, struct buf *out);
+/* What to do about them, as lines of advice. now: Unix seconds */
+void probe_text_policy_advice(const struct target_facts *facts, int64_t now, struct buf *out);
+
 #endif

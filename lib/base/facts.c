@@ -169,8 +169,8 @@ is_silent(const struct fact_field *field, const char *facts)
 		return !(*(const double *)p >= 0);
 	case FACT_KIND_WORD:
 		return *(const int *)p == 0;
-	case FACT_KIND_SUB:
-		return is_silent_struct(field->sub, p);
+	case FACT_KIND_SUB: /* whoever looks for the verdict finds it, also when it is not known */
+		return field->sub != &fact_table_summary_facts && is_silent_struct(field->sub, p);
 	case FACT_KIND_LIST:
 	case FACT_KIND_KEYED:
 		return *(const size_t *)(const void *)(facts + field->offset_n) == 0;
@@ -269,7 +269,6 @@ write_struct(struct json *j, const struct fact_table *table, const void *facts, 
 	json_object_begin(j);
 	for (size_t i = 0; i < table->field_count; i++) {
 		const struct fact_field *field = &table->fields[i];
-		/* whoever looks for the verdict finds it, also when it is not known */
 		bool always = table == &fact_table_summary_facts && field->kind == FACT_KIND_WORD;
 		if (brief && !always && is_silent(field, facts))
 			continue;

@@ -61,13 +61,13 @@
 
 /* HTTPS and MTA-STS. */
 #define LIMIT_HTTP_HEADER_BYTES 65536 /* of a reply */
-#define LIMIT_HTTP_CONNECTIONS 64     /* kept for reuse; a request beyond them makes its own */
+#define LIMIT_HTTP_SESSIONS 64        /* of libcurl, kept for the next request */
+#define LIMIT_HTTP_PER_SERVER 8       /* requests at once to one server, under whatever names */
 #define LIMIT_STS_POLICY_BYTES 65536  /* RFC 8461 s3.3 */
 #define LIMIT_STS_MAX_AGE_S 31557600  /* RFC 8461 s3.2: a year */
 #define LIMIT_STS_RECORD_BYTES 1024   /* a real one has about 30 */
 #define LIMIT_STS_FINDINGS 20
-#define LIMIT_STS_FETCHES_PER_HOST 8 /* at once from one policy host, under whatever names */
-#define LIMIT_STS_KEPT 1000          /* policies kept in memory by one process */
+#define LIMIT_STS_KEPT 1000 /* policies kept in memory by one process */
 #define LIMIT_TLSRPT_RECORD_BYTES 4096
 #define LIMIT_TLSRPT_URIS 20
 #define LIMIT_CAA_RECORDS 50

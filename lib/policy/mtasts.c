@@ -238,6 +238,7 @@ void
 mtasts_match_exchanges(
     struct sts_facts *sts, struct exchange_facts *exchanges, size_t n, struct arena *arena)
 {
+	sts->unmatched_mx = (struct strs){ NULL, 0, 0 };
 	if (sts->status != STS_VALID ||
 	    (sts->mode != STS_MODE_ENFORCE && sts->mode != STS_MODE_TESTING))
 		return;

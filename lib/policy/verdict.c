@@ -609,6 +609,7 @@ verdict_summarize(struct target_facts *facts, struct arena *arena, int64_t now)
 	};
 
 	facts_init_summary_facts(s.summary);
+	mtasts_match_exchanges(&facts->sts, facts->exchanges, facts->exchanges_n, arena);
 	if (decided_by_dns(&s))
 		return;
 	s.sts = facts->sts.status == STS_VALID &&

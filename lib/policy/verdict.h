@@ -13,7 +13,8 @@
  */
 
 /*
- * Fill facts->summary, result_type of each host that has none, and days_left of the certificates.
+ * Fill facts->summary, result_type of each host that has none, days_left of the certificates, and
+ * sts_match of the MX hosts.
  * Strings live in arena.
  *
  * now  Unix seconds, for the days left

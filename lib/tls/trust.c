@@ -138,6 +138,13 @@ tls_trust_free(struct tls_trust *trust)
 	free(trust);
 }
 
+void
+tls_trust_places(const struct tls_trust *trust, const char **file_r, const char **dir_r)
+{
+	*file_r = trust->file;
+	*dir_r = trust->dir;
+}
+
 X509_STORE *
 tls_trust_store(struct tls_trust *trust, struct fail *why)
 {

@@ -19,6 +19,8 @@ struct tls_trust;
  */
 struct tls_trust *tls_trust_new(const char *ca_file, const char *ca_dir, struct fail *why);
 void tls_trust_free(struct tls_trust *trust);
+/* Where the certificates are, for another library that judges chains; either may be NULL. */
+void tls_trust_places(const struct tls_trust *trust, const char **file_r, const char **dir_r);
 
 /*
  * Verify the chain of a completed client session into *verify_r (initialised here): trust with

@@ -155,9 +155,7 @@ fill_tlsa(struct exchange_facts *mx, char letter)
 			mx->tlsa.status = rows[i].status;
 			return true;
 		}
-	if (letter == 'Y' || letter == 'W')
-		mx->sts_match = letter == 'Y' ? TRI_YES : TRI_NO;
-	return letter == 'Y' || letter == 'W';
+	return false;
 }
 
 static void
@@ -180,6 +178,9 @@ build(struct build *b, const char *notation)
 			mx->dns_status = DNS_OK;
 		} else if (strchr("=!*%#", *p) != NULL) {
 			fill_unresolved(b, mx, *p);
+		} else if (*p == 'Y' || *p == 'W') {
+			strs_add(&b->target.sts.mx, &b->arena,
+			    *p == 'Y' ? mx->name : "mx.other.example");
 		} else if (*p != ' ' && !fill_tlsa(mx, *p)) {
 			struct host_facts *host =
 			    arena_push(&b->arena, &mx->hosts, &mx->hosts_n, sizeof(*host));
