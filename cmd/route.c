@@ -1,5 +1,6 @@
 #include "route.h"
 
+#include "app/credentials.h"
 #include "app/identity.h"
 #include "app/places.h"
 #include "command.h"
@@ -41,6 +42,15 @@ check_trust(const struct route_options *options, struct fail *why)
 	return 0;
 }
 
+/* Read once for its errors; the delivery reads it again. */
+static int
+check_credentials(const char *path, struct arena *arena, struct fail *why)
+{
+	struct credentials unused;
+
+	return credentials_load(path, arena, &unused, why);
+}
+
 static int
 set_up(
     struct route *route, const struct route_options *options, struct arena *arena, struct fail *why)
@@ -50,8 +60,13 @@ set_up(
 	if (options->via != NULL) {
 		if (rule_via_parse(slice_str(options->via), arena, &route->via, why) != 0)
 			return fail_prefix(why, "option --via");
+		route->via.auth = options->auth;
 		d->via = &route->via;
+	} else if (options->auth != NULL) {
+		return fail_set(why, FAIL_USAGE, "option --auth needs --via");
 	}
+	if (options->auth != NULL && check_credentials(options->auth, arena, why) != 0)
+		return -1;
 	d->rules = route->rules;
 	d->ca_file = options->ca_file;
 	d->ca_dir = options->ca_dir;

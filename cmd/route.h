@@ -7,8 +7,8 @@
 
 /* The way of mail out of this host, as options and mxtls.conf describe it: for send and for the queue. */
 struct route_options {
-	const char *policy, *via, *helo, *ca_file, *ca_dir; /* NULL: not given */
-	struct strs resolvers;                              /* ADDR[:PORT] each */
+	const char *policy, *via, *auth, *helo, *ca_file, *ca_dir; /* NULL: not given */
+	struct strs resolvers;                                     /* ADDR[:PORT] each */
 	int64_t port, timeout_ms;
 	bool trust_ad, verbose;
 };

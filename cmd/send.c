@@ -49,6 +49,8 @@ static const struct opt send_opts[] = {
 	ROW(STR, policy, "policy", 0, "FILE", "TLS policy (default: that of the configuration)"),
 	ROW(STR, via, "via", 0, "HOST:PORT",
 	    "hand all mail to this smarthost; [HOST] looks up no MX"),
+	ROW(STR, auth, "auth", 0, "FILE",
+	    "log in there with the credentials in FILE, once the server has proved who it is"),
 	ROW(INT, port, "port", 0, "PORT", "TCP port of MX hosts", .min = 1, .max = 65535,
 	    .initial = "25"),
 	ROW(STR, ca_file, "ca-file", 0, "FILE", "trust the root certificates in FILE (PEM)"),
@@ -124,6 +126,7 @@ set_up(struct job *job)
 	const struct send_options *options = job->options;
 	struct route_options r = { .policy = options->policy,
 		.via = options->via,
+		.auth = options->auth,
 		.helo = options->helo,
 		.ca_file = options->ca_file,
 		.ca_dir = options->ca_dir,

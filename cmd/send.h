@@ -10,7 +10,7 @@
 struct send_options {
 	const char *sender, *full_name; /* NULL: not given; sender "" or "<>" is the null sender */
 	const char *maildomain, *masquerade;
-	const char *policy, *via, *helo, *ca_file, *ca_dir;
+	const char *policy, *via, *auth, *helo, *ca_file, *ca_dir;
 	const char *config, *log, *queue;
 	struct strs resolvers; /* ADDR[:PORT] each */
 	int64_t port, timeout_ms, deadline_ms, max_size;

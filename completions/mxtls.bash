@@ -26,7 +26,7 @@ _mxtls() {
     report:--title | report:--top) return ;;
     send:--delivery) words="auto now background queue" ;;
     send:--log-format) words="text json" ;;
-    send:--policy | send:--ca-file | send:--config | send:--log) files=-f ;;
+    send:--policy | send:--auth | send:--ca-file | send:--config | send:--log) files=-f ;;
     send:--ca-dir | send:--queue) files=-d ;;
     send:--from | send:-f | send:--full-name | send:-F | send:--maildomain | send:--masquerade | send:--max-size | send:--via | send:--port | send:--helo | send:--timeout | send:--deadline | send:--resolver) return ;;
     listen:--tls) words="off offered required" ;;
@@ -39,7 +39,7 @@ _mxtls() {
         case ${COMP_WORDS[1]} in
         probe) words="--file -f --port --implicit-tls --mx -4 -6 --allow-private --format --json --csv --nagios --prometheus --output -o --pem --list-fields --verbose -v --ca-file --ca-dir --at --enum --check-injection --pace --print-tlsa --next-cert --check-cert --resume --dedupe-output --exclude --rate --names-per-address --back-off --shard --status-file --require --warn --crit --key-types --retries --sni --helo --source --timeout --deadline --concurrency --resolver --trust-ad --no-dane --no-mta-sts --no-tlsrpt --caa --help" ;;
         report) words="--format --json --output -o --title --top --verbose -v --compare --survey --name-domains --anonymize --help" ;;
-        send) words="--from-headers -t --ignore-dots -i --from -f --full-name -F --maildomain --masquerade --masquerade-always --max-size --policy --via --port --ca-file --ca-dir --delivery --queue --no-queue --helo --timeout --deadline --resolver --trust-ad --config --log --log-format --json --quiet --verbose -v --help" ;;
+        send) words="--from-headers -t --ignore-dots -i --from -f --full-name -F --maildomain --masquerade --masquerade-always --max-size --policy --via --auth --port --ca-file --ca-dir --delivery --queue --no-queue --helo --timeout --deadline --resolver --trust-ad --config --log --log-format --json --quiet --verbose -v --help" ;;
         listen) words="--tls --cert --key --self-signed --min-tls --accept --deliver --hostname --max-size --max-recipients --stdio --max-connections --max-connections-per-address --timeout --drain --commit-helpers --log --verbose -v --fault --fault-anywhere --help" ;;
         completion) words="--help" ;;
         esac

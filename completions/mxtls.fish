@@ -79,6 +79,7 @@ complete -c mxtls -n '__fish_seen_subcommand_from send' -l masquerade-always -d 
 complete -c mxtls -n '__fish_seen_subcommand_from send' -l max-size -x -d 'refuse messages that are bigger'
 complete -c mxtls -n '__fish_seen_subcommand_from send' -l policy -r -F -d 'TLS policy (default: that of the configuration)'
 complete -c mxtls -n '__fish_seen_subcommand_from send' -l via -x -d 'hand all mail to this smarthost; [HOST] looks up no MX'
+complete -c mxtls -n '__fish_seen_subcommand_from send' -l auth -r -F -d 'log in there with the credentials in FILE, once the server has proved who it is'
 complete -c mxtls -n '__fish_seen_subcommand_from send' -l port -x -d 'TCP port of MX hosts'
 complete -c mxtls -n '__fish_seen_subcommand_from send' -l ca-file -r -F -d 'trust the root certificates in FILE (PEM)'
 complete -c mxtls -n '__fish_seen_subcommand_from send' -l ca-dir -x -a '(__fish_complete_directories)' -d 'trust the root certificates in DIR (hashed names)'

@@ -310,8 +310,15 @@ effective_rule(const struct deliver_options *options, const struct rule *rule)
 	effective.match = options->via->match;
 	/* what the rule says about its own route is not about this one */
 	memset(&effective.match_names, 0, sizeof(effective.match_names));
-	effective.auth = effective.sni = effective.client_cert = NULL;
+	effective.sni = effective.client_cert = NULL;
 	effective.auth_insecure = false;
+	effective.auth = options->via->auth;
+	/* the floor where a password is shown (DECISIONS A5) */
+	if (effective.auth != NULL && !level_needs_identity(effective.level)) {
+		effective.level = LEVEL_VERIFY;
+		if (effective.tls_min < TLS_VERSION_1_2)
+			effective.tls_min = TLS_VERSION_1_2;
+	}
 	return effective;
 }
 
@@ -355,6 +362,7 @@ make_groups(const struct deliver_options *options, const struct message *message
 		r->to = &message->recipients[i];
 		struct group_job *job = group_for(jobs, &n, options, message, r->to);
 		r->rule = job->group.origin;
+		r->level = job->group.rule.level;
 		struct deliver_result **slot = arena_push(
 		    arena, &job->group.members, &job->group.n, sizeof(struct deliver_result *));
 		*slot = r;

@@ -34,7 +34,8 @@ struct deliver_result {
 	char enhanced[16]; /* RFC 3463: the server's, or ours */
 	const char *reply; /* the server's last word about this recipient, NULL without */
 	const struct rule *rule;
-	const char *exchange; /* host name, NULL when none was reached */
+	enum rule_level level; /* the rule's, or more than it where --via logs in */
+	const char *exchange;  /* host name, NULL when none was reached */
 	char ip[ADDR_TEXT_BYTES];
 	int port;
 	const struct tls_facts

@@ -1,9 +1,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/credentials.h"
 #include "app/deliver_impl.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "policy/dane.h"
+#include "smtp/auth.h"
 
 /* One connection of a delivery, up to the decision: what is demanded, the session, and what to do by it. */
 
@@ -69,6 +72,47 @@ leaf(const struct deliver_attempt *a)
 	return NULL;
 }
 
+/*
+ * Log in, where the rule asks for it. What the level proved was checked by decide(); without such a level the
+ * administrator has said so, and each use is logged (DECISIONS A5).
+ */
+static int
+authenticate(struct deliver_attempt *a, struct fail *why)
+{
+	const struct rule *rule = &a->g->rule;
+	bool proved = a->session.in_tls && level_needs_identity(rule->level);
+	struct credentials credentials;
+	struct auth_identity identity = { .host = rule->via_host, .port = (uint16_t)a->facts.port };
+
+	if (rule->auth == NULL)
+		return 0;
+	if (!proved && !rule->auth_insecure)
+		return fail_set(why, FAIL_AUTH, "the server has not proved who it is: no login");
+	if (!proved)
+		log_warn("%s: auth-insecure: the credentials of %s go to %s %s", rule_str(rule),
+		    rule->auth, a->host->mx->name,
+		    a->session.in_tls ? "without proof of who it is" : "in clear");
+	if (credentials_load(rule->auth, a->g->arena, &credentials, why) != 0 ||
+	    credentials_secret(
+		&credentials, a->g->arena, &identity.secret, session_step(&a->session), why) != 0)
+		return -1;
+	identity.user = credentials.user;
+	identity.token = credentials.token;
+	identity.mechanisms = credentials.mechanisms;
+	return smtp_auth(&a->session.client, &identity, session_step(&a->session), why);
+}
+
+static void
+send_it(struct deliver_attempt *a, struct fail *why)
+{
+	if (authenticate(a, why) == 0) {
+		deliver_transactions(a, why);
+		return;
+	}
+	a->g->other_failure = true;
+	deliver_note_failure_all(a, NULL, why, STAGE_SESSION);
+}
+
 /* Ask decide() until it says deliver, skip, or reconnect. */
 static void
 negotiate(struct deliver_attempt *a, bool clear_retry, struct decision *d, struct fail *why)
@@ -82,10 +126,10 @@ negotiate(struct deliver_attempt *a, bool clear_retry, struct decision *d, struc
 			continue;
 		case DECIDE_DELIVER_CLEAR:
 			a->clear_reason = d->reason;
-			deliver_transactions(a, why);
+			send_it(a, why);
 			return;
 		case DECIDE_DELIVER_TLS:
-			deliver_transactions(a, why);
+			send_it(a, why);
 			return;
 		case DECIDE_RECONNECT_CLEAR:
 			return;

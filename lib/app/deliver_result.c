@@ -166,7 +166,7 @@ deliver_result_json(const struct deliver_result *r, struct buf *out)
 		json_put_null(&j);
 	member(&j, "protection", r->protection);
 	member(&j, "clear_reason", r->clear_reason);
-	member(&j, "level", level_str(r->rule->level));
+	member(&j, "level", level_str(r->level));
 	member(&j, "rule", rule_str(r->rule));
 	member(&j, "group", r->rule->group);
 	member(&j, "reply", r->reply);

@@ -20,21 +20,6 @@ header_has_8bit(struct slice s)
 	return false;
 }
 
-static void
-base64(struct slice s, struct buf *out)
-{
-	static const char digits[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-	for (size_t i = 0; i < s.n; i += 3) {
-		unsigned long v = 0;
-		for (size_t j = 0; j < 3; j++)
-			v = v << 8 | (i + j < s.n ? (unsigned char)s.p[i + j] : 0U);
-		for (size_t j = 0; j < 4; j++)
-			buf_putc(out, i + j > s.n ? '=' : digits[v >> (18 - 6 * j) & 63]);
-	}
-}
-
 static bool
 is_blank(char c)
 {
@@ -91,7 +76,7 @@ header_words_encode(struct slice text, struct buf *out)
 			 column(out) + length > LINE_BYTES)
 			fold(out);
 		buf_printf(out, "=?%s?B?", charset);
-		base64(slice_sub(text, 0, n), out);
+		text_base64(slice_sub(text, 0, n), out);
 		buf_puts(out, "?=");
 		text = slice_sub(text, n, text.n);
 		first = false;

@@ -303,6 +303,12 @@ may_quit(const struct session *s, const struct fail *why)
 	case FAIL_CERT_MISMATCH:
 	case FAIL_MESSAGE_TOO_BIG:
 	case FAIL_SMTPUTF8:
+	case FAIL_CERT_PIN:
+	case FAIL_TLSA_INVALID:
+	case FAIL_REQUIRETLS:
+	case FAIL_REQUIRETLS_TLS:
+	case FAIL_AUTH:
+	case FAIL_CREDENTIALS:
 		return true;
 	default:
 		return false;

@@ -20,6 +20,8 @@ struct buf {
 
 void buf_init(struct buf *b, size_t max_bytes);
 void buf_free(struct buf *b);
+/* The same for secrets: what it holds is overwritten first. */
+void buf_wipe(struct buf *b);
 /* Empty it and clear the mark; the memory is kept. */
 void buf_reset(struct buf *b);
 

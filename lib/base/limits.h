@@ -79,7 +79,8 @@
 #define LIMIT_SUBMIT_RECIPIENTS 10000           /* recipients of one submission */
 
 /* Policies. */
-#define LIMIT_CONSTRAINTS 16 /* mx: and ip: rules at one host; more, and it is not used */
+#define LIMIT_SECRET_BYTES 12288 /* file of credentials, password or token (RFC 4954 s4) */
+#define LIMIT_CONSTRAINTS 16     /* mx: and ip: rules at one host; more, and it is not used */
 
 /* Local files. */
 #define LIMIT_ENVELOPE_BYTES \

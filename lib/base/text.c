@@ -296,3 +296,18 @@ text_date_rfc3339(int64_t unix_seconds, char out[32])
 		memset(&tm, 0, sizeof(tm));
 	strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
+
+void
+text_base64(struct slice s, struct buf *out)
+{
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	for (size_t i = 0; i < s.n; i += 3) {
+		unsigned long v = 0;
+		for (size_t j = 0; j < 3; j++)
+			v = v << 8 | (i + j < s.n ? (unsigned char)s.p[i + j] : 0U);
+		for (size_t j = 0; j < 4; j++)
+			buf_putc(out, i + j > s.n ? '=' : digits[v >> (18 - 6 * j) & 63]);
+	}
+}

@@ -45,6 +45,9 @@ void text_hex(const unsigned char *data, size_t n, char *out);
 /* The way back, either case: hex.n / 2 bytes into out; false when it is not hex of whole bytes. */
 bool text_unhex(struct slice hex, unsigned char *out);
 
+/* Append base64 with padding (RFC 4648 s4), in one line. */
+void text_base64(struct slice s, struct buf *out);
+
 /*
  * The candidate nearest to word by edit distance (insert, delete, replace, swap), or NULL when
  * none is near enough to be meant (at most a third of its length).

@@ -364,10 +364,9 @@ check_auth(const struct rule *rule, struct fail *why)
 static int
 check_together(const struct rule *rule, struct fail *why)
 {
-	const char *later = rule->auth != NULL || rule->auth_insecure ? "auth"
-			    : rule->rate != 0                         ? "rate"
-			    : rule->concurrency != 0                  ? "concurrency"
-								      : NULL;
+	const char *later = rule->rate != 0          ? "rate"
+			    : rule->concurrency != 0 ? "concurrency"
+						     : NULL;
 
 	if (later != NULL)
 		return fail_set(why, FAIL_POLICY_FILE, "%s= is not supported yet", later);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "smtp/auth.h"
 
 static const struct {
 	const char *keyword;
@@ -31,11 +32,13 @@ ehlo_parse(const struct smtp_reply *reply, struct ehlo *ehlo_r)
 	ehlo_r->known = true;
 	for (size_t i = 1; i < reply->lines; i++) {
 		struct slice args = smtp_reply_line(reply, i);
-		struct slice keyword = slice_word(&args);
+		struct slice keyword = slice_word(&args), word;
 		unsigned long long size;
 		for (size_t k = 0; k < sizeof(keywords) / sizeof(keywords[0]); k++)
 			if (slice_is_case(keyword, keywords[k].keyword))
 				ehlo_r->caps |= keywords[k].cap;
+		while (slice_is_case(keyword, "AUTH") && (word = slice_word(&args)).n > 0)
+			ehlo_r->auth |= auth_mechanism_parse(word);
 		if (slice_is_case(keyword, "SIZE") &&
 		    slice_number(slice_word(&args), UINT64_MAX, &size))
 			ehlo_r->size = size;

@@ -27,6 +27,7 @@ enum ehlo_cap {
 struct ehlo {
 	bool known;    /* an EHLO reply of 250 was read on this transport */
 	unsigned caps; /* of enum ehlo_cap */
+	unsigned auth; /* mechanisms behind AUTH, of smtp/auth.h */
 	uint64_t size; /* SIZE argument, 0: none or without number */
 	bool
 	    masked; /* a keyword of X characters: something strips STARTTLS (reference: XXXXXXXA) */

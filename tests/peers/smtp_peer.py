@@ -34,6 +34,7 @@ Steps:
                      STARTTLS while in clear if `ehlo` words have it: serve ehlo=STARTTLS;SIZE
                      rcpt=550 5.1.1 no, mail=..., starttls=..., data=..., dot=... replace a reply;
                      rcpt:bob=450 4.2.0 later  that of a RCPT with this text in it;
+                     auth=USER;SECRET  MAIL only after AUTH with these (PLAIN, LOGIN, XOAUTH2, OAUTHBEARER);
                      max=3  452 4.5.3 (max-reply=...) to further RCPTs of a transaction; tls-ehlo=...  extensions inside TLS.
                      Instead of a reply: "cut" closes, "break" goes on with the next step. 421 closes, too
     data             read up to CRLF.CRLF, and log how much it was
@@ -54,6 +55,7 @@ for what recv dropped, "S<n> failed STEP: REASON", and last "S<n> end".
 """
 
 import argparse
+import base64
 import itertools
 import random
 import re
@@ -410,6 +412,7 @@ class Server:
         self.max_reply = "452 4.5.3 too many recipients"
         self.one_rcpt = {}
         self.mail, self.accepted = False, 0
+        self.auth, self.authenticated = None, False
         self.replies = {
             "mail": "250 2.1.0 ok",
             "rcpt": "250 2.1.5 ok",
@@ -428,6 +431,8 @@ class Server:
             self.ehlo = [w for w in value.split(";") if w]
         elif key == "tls-ehlo":
             self.tls_ehlo = [w for w in value.split(";") if w]
+        elif key == "auth":
+            self.auth = tuple(value.split(";"))
         elif key == "max":
             self.max = int(value)
         elif key == "max-reply":
@@ -479,6 +484,8 @@ class Server:
         if verb == "QUIT":
             self.answer(self.replies["quit"])
             return False
+        if verb == "AUTH" and self.auth:
+            return self.say_auth(line)
         step = {"MAIL": self.say_mail, "RCPT": self.say_rcpt, "DATA": self.say_data}.get(verb)
         if step:
             return step(line)
@@ -486,7 +493,37 @@ class Server:
             self.mail, self.accepted = False, 0
         return self.answer(self.replies.get(verb.lower(), "502 5.5.1 not known"))
 
+    def challenge(self, text=b""):
+        """One 334 and its answer, decoded."""
+        self.session.send("334 " + base64.b64encode(text).decode())
+        return base64.b64decode(self.session.line(), validate=True)
+
+    def say_auth(self, line):
+        words = line.decode("latin-1").split(" ")
+        mechanism = words[1].upper()
+        if mechanism == "LOGIN":
+            given = (self.challenge(b"Username:"), self.challenge(b"Password:"))
+        else:
+            response = base64.b64decode(words[2], validate=True) if len(words) > 2 else self.challenge()
+            if mechanism == "PLAIN":
+                given = tuple(response.split(b"\0")[1:])
+            else:
+                fields = response.split(b"\x01")
+                start = {"XOAUTH2": b"user=", "OAUTHBEARER": b"n,a="}[mechanism]
+                user = fields[0].removeprefix(start).removesuffix(b",") if fields[0].startswith(start) else None
+                bearer = [f for f in fields if f.startswith(b"auth=Bearer ")]
+                given = (user, bearer[0].removeprefix(b"auth=Bearer ") if bearer else None)
+        self.authenticated = given == tuple(w.encode() for w in self.auth)
+        self.session.log(f"auth {mechanism} {'right' if self.authenticated else 'wrong'} line={len(line)}")
+        if self.authenticated:
+            return self.answer("235 2.7.0 welcome")
+        if mechanism in ("XOAUTH2", "OAUTHBEARER"):
+            self.session.log(f"auth error acknowledged with {self.challenge(b'{}')}")
+        return self.answer("535 5.7.8 no")
+
     def say_mail(self, _line):
+        if self.auth and not self.authenticated:
+            return self.answer("530 5.7.0 log in first")
         if self.mail:
             return self.answer("503 5.5.1 nested MAIL")
         self.mail, self.accepted = self.replies["mail"].startswith("2"), 0
