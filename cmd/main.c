@@ -12,8 +12,8 @@
 #include "send.h"
 #include "tls/tls.h"
 
-const struct command *const commands[] = { &cmd_probe, &cmd_report, &cmd_send, &cmd_listen,
-	&cmd_completion, NULL };
+const struct command *const commands[] = { &cmd_probe, &cmd_report, &cmd_send, &cmd_queue,
+	&cmd_listen, &cmd_completion, NULL };
 
 static int
 usage_error(const char *text)

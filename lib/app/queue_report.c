@@ -275,12 +275,21 @@ report_ends(struct report *r, struct fail *why)
 }
 
 static bool
-wants_notice(const struct queue_work *work, const struct queue_item *item)
+wants_notice(const struct queue_work *work, const struct queue_envelope *envelope,
+    const struct queue_journal *journal)
 {
-	int64_t age = clock_wall() - item->envelope->time;
+	int64_t age = clock_wall() - envelope->time;
 
 	return work->delay_notice_s > 0 && !work->no_reports && age >= work->delay_notice_s &&
-	       item->journal.delay_notice == 0 && item->envelope->sender[0] != '\0';
+	       journal->delay_notice == 0 && envelope->sender[0] != '\0';
+}
+
+bool
+queue_work_is_late(const struct queue_work *work, const struct queue_envelope *envelope,
+    const struct queue_journal *journal)
+{
+	return clock_wall() - envelope->time >= work->lifetime_s ||
+	       wants_notice(work, envelope, journal);
 }
 
 /* Once a message, for those still pending that may be told of. */
@@ -292,7 +301,7 @@ report_delay(struct report *r, struct fail *why)
 	r->n = 0;
 	for (size_t i = 0; i < j->n; i++) {
 		unsigned notify = r->item->envelope->rcpts[i].notify;
-		if (j->rcpts[i].state == QUEUE_RCPT_PENDING && j->rcpts[i].tries > 0 &&
+		if (j->rcpts[i].state == QUEUE_RCPT_PENDING &&
 		    (notify == 0 || (notify & QUEUE_NOTIFY_DELAY) != 0))
 			add(r, i, DSN_DELAYED);
 	}
@@ -326,7 +335,9 @@ finish(struct report *r, size_t *none, struct fail *why)
 		return -1;
 	if (pending == 0)
 		return queue_item_end(item, why);
-	return r->n == 0 && wants_notice(r->work, item) ? report_delay(r, why) : 0;
+	return r->n == 0 && wants_notice(r->work, item->envelope, &item->journal)
+		   ? report_delay(r, why)
+		   : 0;
 }
 
 int

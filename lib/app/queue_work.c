@@ -267,23 +267,26 @@ queue_work_try(struct queue_work *work, struct queue_item *item, const size_t *r
 }
 
 int
-queue_work_expire(struct queue_work *work, struct queue_item *item, const size_t *rcpts, size_t n,
-    const char *host, const char *text, struct fail *why)
+queue_work_defer(struct queue_work *work, struct queue_item *item, const size_t *rcpts, size_t n,
+    const struct queue_dest *dest, struct fail *why)
 {
-	struct queue_event e = {
-		.kind = 'F', .time = clock_wall(), .enhanced = "4.4.7", .host = host
-	};
+	struct queue_event e = { .kind = 'T',
+		.time = clock_wall(),
+		.next = dest->next,
+		.enhanced = dest->enhanced[0] == '\0' ? "4.4.1" : dest->enhanced,
+		.host = dest->host,
+		.text = dest->text };
 	size_t *list = mem_array(n, sizeof(*list));
 
-	if (!is_expired(work, item)) {
-		free(list);
-		return 0;
-	}
 	for (size_t i = 0; i < n; i++)
 		if (item->journal.rcpts[rcpts[i]].state == QUEUE_RCPT_PENDING)
 			list[e.rcpts_n++] = rcpts[i];
 	e.rcpts = list;
-	e.text = expiry_text(work, text, &item->arena);
+	if (is_expired(work, item)) {
+		e.kind = 'F';
+		e.enhanced = "4.4.7";
+		e.text = expiry_text(work, dest->text, &item->arena);
+	}
 	int rc = e.rcpts_n == 0 ? 0 : queue_item_append(item, &e, false, why);
 	free(list);
 	return rc;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "app/deliver.h"
+#include "app/queue_dest.h"
 #include "app/queue_item.h"
 
 /*
@@ -43,11 +44,11 @@ int queue_work_try(struct queue_work *work, struct queue_item *item, const size_
     int64_t deadline, struct fail *why);
 
 /*
- * The recipients were not tried because their destination is known not to answer: expire those that are
- * too old. host and text of the destination's last failure, "" for none. Fails as queue_work_try.
+ * The recipients were not tried because their destination is known not to answer: write that down as if
+ * they had been, and expire them when they are too old. Fails as queue_work_try.
  */
-int queue_work_expire(struct queue_work *work, struct queue_item *item, const size_t *rcpts,
-    size_t n, const char *host, const char *text, struct fail *why);
+int queue_work_defer(struct queue_work *work, struct queue_item *item, const size_t *rcpts,
+    size_t n, const struct queue_dest *dest, struct fail *why);
 
 /*
  * The round of this message is over: make the report that is due, the notice of a delay, and end it
@@ -56,5 +57,9 @@ int queue_work_expire(struct queue_work *work, struct queue_item *item, const si
  */
 int queue_work_finish(struct queue_work *work, struct queue_item *item,
     char report_r[QUEUE_ID_BYTES], struct fail *why);
+
+/* Whether the notice of a delay is due, or the lifetime over: there is something to tell its sender. */
+bool queue_work_is_late(const struct queue_work *work, const struct queue_envelope *envelope,
+    const struct queue_journal *journal);
 
 #endif

@@ -336,39 +336,61 @@ read_envelope(struct queuefile *qf, const char *id, int64_t bytes, struct fail *
 }
 
 static int
-open_and_check(const struct spool *s, const char *id, struct queuefile *qf, struct fail *why)
+open_file(
+    const struct spool *s, const char *id, struct queuefile *qf, int64_t *size_r, struct fail *why)
 {
-	int64_t size, crs = 0;
-
 	if (!queue_id_valid(slice_str(id)))
 		return fail_set(why, FAIL_QUEUE_FILE, "not a queue id");
 	qf->fd = openat(s->q, id, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	if (qf->fd < 0 && errno == ENOENT)
 		return fail_errno(why, FAIL_NO_INPUT, "open");
-	/* a link, a socket, a device without driver */
+	/* a link, a socket, a device without driver, a folder */
 	if (qf->fd < 0 && (errno == ELOOP || errno == ENXIO || errno == ENODEV || errno == EISDIR))
 		return fail_errno(why, FAIL_QUEUE_FILE, "not a regular file");
 	if (qf->fd < 0)
 		return storage_fail(why, "open");
-	if (check_file(s, id, qf->fd, &size, why) != 0 ||
-	    check_trailer(qf->fd, size, &crs, why) != 0 ||
+	return check_file(s, id, qf->fd, size_r, why);
+}
+
+static int
+open_and_check(
+    const struct spool *s, const char *id, bool whole, struct queuefile *qf, struct fail *why)
+{
+	int64_t size, crs = 0;
+
+	if (open_file(s, id, qf, &size, why) != 0 ||
+	    (whole && check_trailer(qf->fd, size, &crs, why) != 0) ||
 	    read_envelope(qf, id, size - QUEUE_TRAILER_BYTES, why) != 0)
 		return -1;
 	/* the lines of the envelope: five, the recipients, the empty one */
-	qf->wire_bytes = qf->text_bytes + crs - 6 - (int64_t)qf->envelope.rcpts_n;
+	if (whole)
+		qf->wire_bytes = qf->text_bytes + crs - 6 - (int64_t)qf->envelope.rcpts_n;
 	return 0;
+}
+
+static int
+open_queuefile(
+    const struct spool *s, const char *id, bool whole, struct queuefile *qf_r, struct fail *why)
+{
+	memset(qf_r, 0, sizeof(*qf_r));
+	qf_r->fd = -1;
+	arena_init(&qf_r->arena);
+	if (open_and_check(s, id, whole, qf_r, why) == 0)
+		return 0;
+	queuefile_close(qf_r);
+	return fail_prefix(why, "queue file %s", id);
 }
 
 int
 queuefile_open(const struct spool *s, const char *id, struct queuefile *qf_r, struct fail *why)
 {
-	memset(qf_r, 0, sizeof(*qf_r));
-	qf_r->fd = -1;
-	arena_init(&qf_r->arena);
-	if (open_and_check(s, id, qf_r, why) == 0)
-		return 0;
-	queuefile_close(qf_r);
-	return fail_prefix(why, "queue file %s", id);
+	return open_queuefile(s, id, true, qf_r, why);
+}
+
+int
+queuefile_peek(const struct spool *s, const char *id, struct queuefile *qf_r, struct fail *why)
+{
+	return open_queuefile(s, id, false, qf_r, why);
 }
 
 void

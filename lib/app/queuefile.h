@@ -98,6 +98,8 @@ struct queuefile {
  * QUEUE_FILE (move it to corrupt/), STORAGE (the disk); then there is nothing to close.
  */
 int queuefile_open(const struct spool *s, const char *id, struct queuefile *qf_r, struct fail *why);
+/* The same, but the text is not read, so a torn file shows only when its envelope is; wire_bytes is 0. */
+int queuefile_peek(const struct spool *s, const char *id, struct queuefile *qf_r, struct fail *why);
 void queuefile_close(struct queuefile *qf);
 
 #endif

@@ -22,9 +22,9 @@ for line in text.splitlines():
             assert name == current and rest == "gauge", line
             described.add(name)
         continue
-    match = re.fullmatch(r'(mxtls_[a-z_]+)\{((?:[a-z]+="(?:[^"\\\n]|\\[\\"n])*",?)*)\} ([-0-9.e+]+)', line)
+    match = re.fullmatch(r'(mxtls_[a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\[\\"n])*",?)*)\})? ([-0-9.e+]+)', line)
     assert match, "not a sample: " + line
-    name, labels, value = match.groups()
+    name, labels, value = match.group(1), match.group(2) or "", match.group(3)
     assert name == current and name in described, "outside of its block: " + line
     assert not labels.endswith(","), line
     names = re.findall(r'([a-z]+)="', re.sub(r"\\.", "", labels))

@@ -1,0 +1,464 @@
+#include "queue.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "app/places.h"
+#include "app/queue_run.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "io/sched.h"
+#include "io/signals.h"
+
+static const struct opt_word formats[] = { { "text", QUEUE_FORMAT_TEXT },
+	{ "json", QUEUE_FORMAT_JSON }, { "nagios", QUEUE_FORMAT_NAGIOS },
+	{ "prometheus", QUEUE_FORMAT_PROMETHEUS }, { NULL, 0 } };
+
+#define ROW(kind, member, ...) OPT_ROW(kind, struct queue_options, member, __VA_ARGS__)
+static const struct opt queue_opts[] = {
+	OPT_GROUP("Queue"),
+	ROW(STR, queue, "queue", 0, "DIR", "the queue (default: ~/.local/state/mxtls/queue)"),
+	ROW(FLAG, all, "all", 0, NULL,
+	    "run: also what is not due yet; hold, release, remove: every message",
+	    .not_in_file = true),
+	ROW(STR, from, "from", 0, "TEXT", "only messages whose sender has TEXT in it",
+	    .not_in_file = true),
+	ROW(STR, to, "to", 0, "TEXT", "only messages with a recipient that has TEXT in it",
+	    .not_in_file = true),
+	ROW(DURATION, loop_ms, "loop", 0, "TIME", "run: do not end, run again each TIME",
+	    .min = 1000),
+	ROW(DURATION, lifetime_ms, "lifetime", 0, "TIME", "return what is not delivered after",
+	    .min = 1, .initial = "5d"),
+	ROW(DURATION, delay_notice_ms, "delay-notice", 0, "TIME",
+	    "tell the sender once when a message is older; 0: never", .initial = "4h"),
+
+	OPT_GROUP("Route and policy"),
+	ROW(STR, policy, "policy", 0, "FILE", "TLS policy (default: that of the configuration)"),
+	ROW(STR, via, "via", 0, "HOST:PORT",
+	    "hand all mail to this smarthost; [HOST] looks up no MX"),
+	ROW(INT, port, "port", 0, "PORT", "TCP port of MX hosts", .min = 1, .max = 65535,
+	    .initial = "25"),
+	ROW(STR, ca_file, "ca-file", 0, "FILE", "trust the root certificates in FILE (PEM)"),
+	ROW(STR, ca_dir, "ca-dir", 0, "DIR", "trust the root certificates in DIR (hashed names)"),
+
+	OPT_GROUP("Connections"),
+	ROW(STR, helo, "helo", 0, "NAME", "name to greet with (default: this host's full name)"),
+	ROW(DURATION, timeout_ms, "timeout", 0, "TIME", "wait for one reply at most", .min = 1,
+	    .initial = "5m"),
+	ROW(DURATION, deadline_ms, "deadline", 0, "TIME", "leave a message for now after", .min = 1,
+	    .initial = "30m"),
+	ROW(STRS, resolvers, "resolver", 0, "ADDRESS[:PORT]",
+	    "ask this resolver (default: those of /etc/resolv.conf)"),
+	ROW(FLAG, trust_ad, "trust-ad", 0, NULL,
+	    "believe the resolver that it validated DNSSEC, although it is not on this host"),
+
+	OPT_GROUP("Configuration and output"),
+	ROW(STR, config, "config", 0, "FILE", "settings (default: mxtls.conf of the configuration)",
+	    .not_in_file = true),
+	ROW(STR, maildomain, "maildomain", 0, "DOMAIN",
+	    "domain of MAILER-DAEMON in reports (default: /etc/mailname, or this host's name)"),
+	ROW(STR, log, "log", 0, "FILE", "append to this log; syslog is the system's, none is none",
+	    .initial = "none"),
+	ROW(WORD, format, "format", 0, "FORMAT", "of list, show and check", .words = formats,
+	    .initial = "text", .not_in_file = true),
+	OPT_ROW(SET, struct queue_options, format, "json", 0, NULL, "as --format json",
+	    .value = QUEUE_FORMAT_JSON, .not_in_file = true),
+	OPT_ROW(SET, struct queue_options, format, "nagios", 0, NULL, "as --format nagios",
+	    .value = QUEUE_FORMAT_NAGIOS, .not_in_file = true),
+	OPT_ROW(SET, struct queue_options, format, "prometheus", 0, NULL, "as --format prometheus",
+	    .value = QUEUE_FORMAT_PROMETHEUS, .not_in_file = true),
+	ROW(DURATION, warn_ms, "warn", 0, "TIME", "check: warning when a message is older",
+	    .initial = "4h", .not_in_file = true),
+	ROW(DURATION, crit_ms, "crit", 0, "TIME", "check: critical when a message is older",
+	    .initial = "1d", .not_in_file = true),
+	ROW(FLAG, verbose, "verbose", 'v', NULL,
+	    "tell what becomes of each recipient, and show the SMTP dialogue, on standard error"),
+	OPT_TABLE_END,
+};
+
+static const char *const usage[] = { "list|run|flush|check [OPTION]... [ID]...",
+	"show|hold|release|remove [OPTION]... ID...", NULL };
+
+static const char *const actions[] = { "list", "show", "run", "flush", "hold", "release", "remove",
+	"check", NULL };
+
+static const char *const examples[] = {
+	"mxtls queue list",
+	"What waits, and why.",
+	"mxtls queue run --loop 5m",
+	"Deliver what is due, every five minutes.",
+	"mxtls queue run --all --to example.com",
+	"Try everything for example.com now.",
+	"mxtls queue check --nagios --warn 1h --crit 6h",
+	"For a monitoring system.",
+	NULL,
+};
+
+bool
+queue_is_chosen(const struct queue_command *q, const struct queue_entry *entry)
+{
+	const struct queue_options *o = q->options;
+	bool ids = q->ids_n == 0, rcpts = o->to == NULL;
+
+	for (size_t i = 0; i < q->ids_n && !ids; i++)
+		ids = strcmp(q->ids[i], entry->id) == 0;
+	for (size_t i = 0; i < entry->envelope->rcpts_n && !rcpts; i++)
+		rcpts = strstr(entry->envelope->rcpts[i].address, o->to) != NULL;
+	return ids && rcpts &&
+	       (o->from == NULL || strstr(entry->envelope->sender, o->from) != NULL);
+}
+
+/* --- run ------------------------------------------------------------------------------------------- */
+
+struct run_job {
+	struct queue_command *q;
+	struct route route;
+	struct queue_run_options run;
+	int status;
+};
+
+/* A line for each recipient: in the log, and with -v on standard error. */
+static void
+note(void *ctx, const struct queue_item *item, const struct deliver_result *r)
+{
+	const struct run_job *job = ctx;
+	struct buf line;
+
+	buf_init(&line, 64 * 1024);
+	buf_printf(&line, "%s: ", item->id);
+	deliver_result_text(r, &line);
+	log_event(buf_str(&line), false);
+	if (job->q->options->verbose)
+		fprintf(stderr, "mxtls queue: %s\n", buf_str(&line));
+	buf_free(&line);
+}
+
+static int
+open_route(struct run_job *job, struct route *route, struct arena *arena, struct fail *why)
+{
+	const struct queue_options *o = job->q->options;
+	struct route_options r = { .policy = o->policy,
+		.via = o->via,
+		.helo = o->helo,
+		.ca_file = o->ca_file,
+		.ca_dir = o->ca_dir,
+		.resolvers = o->resolvers,
+		.port = o->port,
+		.timeout_ms = o->timeout_ms,
+		.trust_ad = o->trust_ad,
+		.verbose = o->verbose };
+
+	return route_open(route, &r, arena, why);
+}
+
+static void
+use_route(struct run_job *job)
+{
+	const struct queue_options *o = job->q->options;
+
+	route_work(&job->run.work, &job->q->spool, &job->route, o->maildomain, &job->q->arena);
+	job->run.work.lifetime_s = o->lifetime_ms / 1000;
+	job->run.work.delay_notice_s = o->delay_notice_ms / 1000;
+	job->run.work.note = note;
+	job->run.work.note_ctx = job;
+}
+
+/* The reports that the pass made go out in the same run. */
+static int
+one_run(struct run_job *job, struct queue_run *run, struct fail *why)
+{
+	char start[QUEUE_ID_BYTES];
+
+	queue_id_make(start, clock_wall_us(), 0);
+	int rc = queue_run_pass(run, NULL, why);
+	if (rc > 0 && job->q->options->loop_ms == 0) {
+		queue_run_wait(run);
+		if (queue_run_counts(run)->reports > 0 && !sched_stopping()) {
+			job->run.ids = (struct strs){ 0 };
+			job->run.sender_part = job->run.recipient_part = NULL;
+			rc = queue_run_pass(run, start, why);
+		}
+	}
+	return rc;
+}
+
+static void
+sweep(struct run_job *job)
+{
+	struct fail why;
+
+	if (spool_sweep(&job->q->spool, &why) < 0)
+		log_error("%s", why.text);
+}
+
+static void
+run_main(void *arg)
+{
+	struct run_job *job = arg;
+	struct queue_command *q = job->q;
+	struct queue_run *run;
+	int64_t next = clock_ms();
+	int rc;
+
+	signals_stop_on(0);
+	run = queue_run_new(&job->run, &q->why);
+	if (run == NULL) {
+		job->status = command_fail(&cmd_queue, &q->why);
+		return;
+	}
+	do {
+		sweep(job);
+		rc = one_run(job, run, &q->why);
+		if (rc < 0 && q->why.code != FAIL_CANCELLED)
+			job->status = command_fail(&cmd_queue, &q->why);
+		next += q->options->loop_ms;
+		if (next < clock_ms())
+			next = clock_deadline(q->options->loop_ms);
+	} while (q->options->loop_ms > 0 && io_sleep(next, NULL) == 0);
+	queue_run_wait(run);
+	if (queue_run_counts(run)->errors > 0 && job->status == EX_OK)
+		job->status = EX_IOERR;
+	queue_run_free(run);
+}
+
+static int
+queue_run(struct queue_command *q)
+{
+	struct run_job *job = mem_alloc(sizeof(*job));
+
+	memset(job, 0, sizeof(*job));
+	job->q = q;
+	if (open_route(job, &job->route, &q->arena, &q->why) != 0) {
+		free(job);
+		return command_fail(&cmd_queue, &q->why);
+	}
+	use_route(job);
+	job->run.all = q->options->all;
+	job->run.attempt_ms = q->options->deadline_ms;
+	job->run.sender_part = q->options->from;
+	job->run.recipient_part = q->options->to;
+	for (size_t i = 0; i < q->ids_n; i++)
+		strs_add(&job->run.ids, &q->arena, q->ids[i]);
+	sched_run(run_main, job);
+	int status = job->status;
+	int signo = signals_stop_seen();
+	route_close(&job->route);
+	free(job);
+	return signo != 0 && q->options->loop_ms == 0 ? 128 + signo : status;
+}
+
+/* --- hold, release, remove -------------------------------------------------------------------------- */
+
+enum change { CHANGE_HOLD, CHANGE_RELEASE, CHANGE_REMOVE };
+
+struct change_job {
+	struct queue_command *q;
+	enum change change;
+	size_t done;
+	int status;
+};
+
+static int
+change_item(enum change change, struct queue_item *item, struct fail *why)
+{
+	struct queue_event e = { .kind = change == CHANGE_HOLD ? 'H' : 'R', .time = clock_wall() };
+	int rc;
+
+	if (change == CHANGE_REMOVE) {
+		rc = queue_item_lock_all(item, why);
+		if (rc == 0)
+			return fail_set(why, FAIL_TIMEOUT,
+			    "queue file %s: being delivered now; not removed", item->id);
+		return rc < 0 ? -1 : queue_item_end(item, why);
+	}
+	if (queue_item_finish_lock(item, why) != 0)
+		return -1;
+	rc = item->journal.held == (change == CHANGE_HOLD) ? 0
+							   : queue_item_append(item, &e, true, why);
+	queue_item_finish_unlock(item);
+	return rc;
+}
+
+static int
+change_one(void *ctx, const struct queue_entry *entry)
+{
+	struct change_job *job = ctx;
+	struct queue_item item;
+	struct fail why;
+
+	if (!queue_is_chosen(job->q, entry))
+		return 0;
+	job->done++;
+	if (queue_item_open(&item, &job->q->spool, entry->id, &why) == 0) {
+		if (change_item(job->change, &item, &why) == 0) {
+			queue_item_close(&item);
+			return 0;
+		}
+		queue_item_close(&item);
+	}
+	if (why.code != FAIL_NO_INPUT)
+		job->status = command_fail(&cmd_queue, &why);
+	return 0;
+}
+
+static int
+no_such_message(const char *id)
+{
+	struct fail why;
+
+	fail_set(&why, FAIL_NO_INPUT, "no message \"%.40s\" in the queue", id);
+	return command_fail(&cmd_queue, &why);
+}
+
+static int
+queue_change(struct queue_command *q, enum change change)
+{
+	struct change_job job = { .q = q, .change = change };
+	const struct queue_options *o = q->options;
+
+	if (q->ids_n == 0 && !o->all && o->from == NULL && o->to == NULL)
+		return command_usage_error(
+		    &cmd_queue, "which messages? Expected an ID, --from, --to or --all");
+	for (size_t i = 0; i < q->ids_n; i++) {
+		if (queue_id_valid(slice_str(q->ids[i])) &&
+		    queue_scan_one(&q->spool, q->ids[i], change_one, &job) > 0)
+			continue;
+		job.status = no_such_message(q->ids[i]);
+	}
+	if (q->ids_n == 0 && queue_scan(&q->spool, NULL, change_one, &job, &q->why) != 0)
+		job.status = command_fail(&cmd_queue, &q->why);
+	spool_flush(&q->spool, true);
+	if (job.done != q->ids_n || q->ids_n == 0)
+		printf("%zu messages\n", job.done);
+	return job.status;
+}
+
+static int
+queue_hold(struct queue_command *q)
+{
+	return queue_change(q, CHANGE_HOLD);
+}
+
+static int
+queue_release(struct queue_command *q)
+{
+	return queue_change(q, CHANGE_RELEASE);
+}
+
+static int
+queue_remove(struct queue_command *q)
+{
+	return queue_change(q, CHANGE_REMOVE);
+}
+
+/* --- which ------------------------------------------------------------------------------------------ */
+
+static int
+which(const char *word)
+{
+	for (int i = 0; actions[i] != NULL; i++)
+		if (strcmp(word, actions[i]) == 0)
+			return i;
+	return -1;
+}
+
+/* The policy tells by whom a recipient's mail goes: only for reasons, so a broken one does no harm here. */
+static void
+load_reasons(struct queue_command *q)
+{
+	const char *path = q->options->policy;
+	struct fail why;
+
+	if (path == NULL)
+		path = places_config("policy", &q->arena);
+	q->rules = path == NULL ? rules_default() : rules_load(path, &why);
+	q->deliver.rules = q->rules;
+	if (q->options->via != NULL &&
+	    rule_via_parse(slice_str(q->options->via), &q->arena, &q->via, &why) == 0)
+		q->deliver.via = &q->via;
+}
+
+void
+queue_reason_of(struct queue_command *q, const struct queue_entry *entry, size_t rcpt,
+    struct queue_dest *space, struct queue_reason *reason_r)
+{
+	const struct queue_progress *r = &entry->journal->rcpts[rcpt];
+	const char *at = strrchr(entry->envelope->rcpts[rcpt].address, '@');
+	char name[QUEUE_DEST_BYTES];
+
+	*reason_r = (struct queue_reason){ .text = r->text, .next = r->next, .tries = r->tries };
+	if (r->state != QUEUE_RCPT_PENDING || q->rules == NULL || at == NULL)
+		return;
+	queue_dest_name(&q->deliver, at + 1, name);
+	queue_dest_read(&q->spool, name, space);
+	if (space->tries == 0)
+		return;
+	if (space->next > reason_r->next)
+		reason_r->next = space->next;
+	if (r->text[0] == '\0')
+		reason_r->text = space->text;
+}
+
+static int
+queue_command_run(const void *arg, const struct strs *operands)
+{
+	static int (*const run[])(struct queue_command *) = { queue_list, queue_show, queue_run,
+		queue_run, queue_hold, queue_release, queue_remove, queue_check };
+	const struct queue_options *options = arg;
+	struct queue_command q = { .options = options };
+
+	int action = operands->n == 0 ? 0 : which(operands->v[0]);
+	if (operands->n == 0)
+		return command_usage_error(&cmd_queue,
+		    "no action: expected list, show, run, flush, hold, release, remove or check");
+	if (action < 0)
+		return command_usage_error(&cmd_queue,
+		    "unknown action \"%.40s\": expected list, show, run, flush, hold, release, "
+		    "remove "
+		    "or check",
+		    operands->v[0]);
+	q.ids = operands->v + 1;
+	q.ids_n = operands->n - 1;
+	for (size_t i = 0; i < q.ids_n; i++)
+		if (!queue_id_valid(slice_str(q.ids[i])))
+			return command_usage_error(
+			    &cmd_queue, "\"%.40s\" is not a queue id", q.ids[i]);
+	arena_init(&q.arena);
+	int status = EX_OK;
+	if (log_open(options->log, "mxtls") != 0) {
+		fail_errno(&q.why, FAIL_CONFIG, "log %s", options->log);
+		status = command_fail(&cmd_queue, &q.why);
+	} else if (route_spool(&q.spool, options->queue, &q.arena, &q.why) != 0) {
+		status = run[action] == queue_check ? queue_cannot_tell(&q)
+						    : command_fail(&cmd_queue, &q.why);
+	} else {
+		load_reasons(&q);
+		status = run[action](&q);
+		rules_free(q.rules);
+		spool_close(&q.spool);
+	}
+	arena_free(&q.arena);
+	return status;
+}
+
+const struct command cmd_queue = {
+	.name = "queue",
+	.summary = "look at the queue, deliver from it, change it",
+	.usage = usage,
+	.description =
+	    "The queue keeps what mxtls send could not deliver at once. run delivers what is due "
+	    "(flush is another word for it); cron or a timer calls it, or --loop does. list, "
+	    "show and check tell what waits and why.",
+	.opts = queue_opts,
+	.options_size = sizeof(struct queue_options),
+	.config = true,
+	.order = OPT_ANYWHERE,
+	.operand_words = actions,
+	.examples = examples,
+	.run = queue_command_run,
+};
