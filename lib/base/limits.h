@@ -67,6 +67,7 @@
 #define LIMIT_STS_MAX_AGE_S 31557600  /* RFC 8461 s3.2: a year */
 #define LIMIT_STS_RECORD_BYTES 1024   /* a real one has about 30 */
 #define LIMIT_STS_FINDINGS 20
+#define LIMIT_STS_CACHE_BYTES (LIMIT_STS_POLICY_BYTES + 8192) /* one file: policy and head */
 #define LIMIT_STS_KEPT 1000 /* policies kept in memory by one process */
 #define LIMIT_TLSRPT_RECORD_BYTES 4096
 #define LIMIT_TLSRPT_URIS 20
