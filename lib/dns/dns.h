@@ -24,7 +24,9 @@
  *                  trusted server failed and another one answered): as good as a failed lookup.
  *                  Whoever decides about DANE must not take it for INSECURE or NOT_CHECKED.
  * BOGUS comes with SERVFAIL and an extended error 6 to 12 (RFC 8914), from any server: it only ever
- * stops us. Other failures are INDETERMINATE from a trusted server, NOT_CHECKED otherwise.
+ * stops us. A trusted server that validates and says SERVFAIL without such a word is asked again with
+ * checking disabled, and then once more as before: an answer to the one and SERVFAIL to the other is
+ * BOGUS, too. Other failures are INDETERMINATE from a trusted server, NOT_CHECKED otherwise.
  */
 
 enum dns_type {

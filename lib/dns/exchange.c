@@ -15,6 +15,7 @@
 struct exchange {
 	const struct addr *server;
 	unsigned long *sent;
+	bool cd;
 	int64_t deadline;
 	unsigned char query[DNS_QUERY_BYTES];
 	size_t query_len;
@@ -166,7 +167,7 @@ ask(struct exchange *x, const char *name, enum dns_type type, bool edns, enum dn
 	drop_reply(x);
 	if (getentropy(&id, sizeof(id)) != 0)
 		return fail_errno(why, FAIL_OS, "random query id");
-	x->query_len = dns_message_build(x->query, id, name, type, edns);
+	x->query_len = dns_message_build(x->query, id, name, type, edns, x->cd);
 	if (x->query_len == 0)
 		return fail_set(why, FAIL_DNS_NAME, "\"%s\" is not a domain name", name);
 	if (udp_exchange(x, match_r, why) != 0)
@@ -178,10 +179,11 @@ ask(struct exchange *x, const char *name, enum dns_type type, bool edns, enum dn
 }
 
 int
-dns_exchange(const struct addr *server, bool trust_ad, const char *name, enum dns_type type,
-    unsigned long *sent, struct dns_answer **answer_r, int64_t deadline, struct fail *why)
+dns_exchange(const struct addr *server, bool trust_ad, bool cd, const char *name,
+    enum dns_type type, unsigned long *sent, struct dns_answer **answer_r, int64_t deadline,
+    struct fail *why)
 {
-	struct exchange x = { .server = server, .sent = sent, .deadline = deadline };
+	struct exchange x = { .server = server, .sent = sent, .cd = cd, .deadline = deadline };
 	enum dns_match match;
 
 	int rc = ask(&x, name, type, true, &match, why);

@@ -12,13 +12,15 @@
 /*
  * server    address and port
  * trust_ad  AD of the reply counts
+ * cd        checking disabled, see dns_message_build
  * name      normalised, or "." for the root
  * sent      counts what goes out
  * answer_r  the parsed reply, whatever it says; resolver and duration are not filled
  * Returns 0 or -1. Fails with TIMEOUT (nothing came that is a reply to this query), CANCELLED, OS, and
  * when the resolver cannot be reached IO, EOF or CONNECT_*.
  */
-int dns_exchange(const struct addr *server, bool trust_ad, const char *name, enum dns_type type,
-    unsigned long *sent, struct dns_answer **answer_r, int64_t deadline, struct fail *why);
+int dns_exchange(const struct addr *server, bool trust_ad, bool cd, const char *name,
+    enum dns_type type, unsigned long *sent, struct dns_answer **answer_r, int64_t deadline,
+    struct fail *why);
 
 #endif

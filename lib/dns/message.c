@@ -10,6 +10,7 @@
 #define FLAG_TC 0x02
 #define FLAG_QR 0x80
 #define FLAG_AD 0x20 /* in byte 3 */
+#define FLAG_CD 0x10
 #define OPCODE_MASK 0x78
 #define RCODE_MASK 0x0f
 #define EDNS_DO 0x80 /* in byte 7 of the OPT record's fixed part */
@@ -35,7 +36,7 @@ name_len(const unsigned char *p, size_t n)
 
 size_t
 dns_message_build(unsigned char out[DNS_QUERY_BYTES], uint16_t id, const char *name,
-    enum dns_type type, bool edns)
+    enum dns_type type, bool edns, bool cd)
 {
 	unsigned char wire[NS_MAXCDNAME + 1];
 	unsigned char *at = out;
@@ -46,7 +47,7 @@ dns_message_build(unsigned char out[DNS_QUERY_BYTES], uint16_t id, const char *n
 	memset(out, 0, NS_HFIXEDSZ);
 	put16(out, id);
 	out[2] = FLAG_RD;
-	out[3] = FLAG_AD;
+	out[3] = cd ? FLAG_CD : FLAG_AD;
 	put16(out + 4, 1);
 	put16(out + 10, edns);
 	at = out + NS_HFIXEDSZ;

@@ -16,10 +16,11 @@
  * that announces LIMIT_DNS_UDP_BYTES and sets DO.
  *
  * name     normalised, or "." for the root
+ * cd       checking disabled (RFC 4035 s3.2.2): the answer as it is, validated or not
  * Returns the length, 0 when name is not one.
  */
 size_t dns_message_build(unsigned char out[DNS_QUERY_BYTES], uint16_t id, const char *name,
-    enum dns_type type, bool edns);
+    enum dns_type type, bool edns, bool cd);
 
 enum dns_match {
 	DNS_MATCH_NOT_OURS, /* another id or question, or no reply at all: ignore it (RFC 5452 s9) */

@@ -149,7 +149,7 @@ no_outcome(const struct fail *f, int64_t deadline)
  * One try at one server. That it does not answer is an answer too (DNS_TIMEOUT). -1 as dns_query.
  */
 static int
-ask_server(struct dns_resolver *r, struct server *s, const char *name, enum dns_type type,
+ask_server(struct dns_resolver *r, struct server *s, const char *name, enum dns_type type, bool cd,
     struct dns_answer **answer_r, int64_t deadline, struct fail *why)
 {
 	struct fail failed;
@@ -158,7 +158,7 @@ ask_server(struct dns_resolver *r, struct server *s, const char *name, enum dns_
 	if (gate_enter(&r->wire, deadline, why) != 0)
 		return -1;
 	int64_t try_deadline = clock_deadline(r->timeout_ms);
-	int rc = dns_exchange(&s->addr, s->trust_ad, name, type, &r->sent, answer_r,
+	int rc = dns_exchange(&s->addr, s->trust_ad, cd, name, type, &r->sent, answer_r,
 	    try_deadline < deadline ? try_deadline : deadline, &failed);
 	gate_leave(&r->wire);
 	if (rc != 0) {
@@ -193,7 +193,7 @@ find_out_validates(struct dns_resolver *r, struct server *s, int64_t deadline)
 	fail_clear(&why);
 	s->validates = TRI_UNKNOWN;
 	for (int i = 0; i < r->tries && s->validates == TRI_UNKNOWN; i++) {
-		if (ask_server(r, s, ".", DNS_NS, &answer, deadline, &why) != 0)
+		if (ask_server(r, s, ".", DNS_NS, false, &answer, deadline, &why) != 0)
 			break;
 		if (answer->dnssec == DNSSEC_SECURE)
 			s->validates = TRI_YES;
@@ -313,6 +313,44 @@ judge(struct dns_resolver *r, struct server *s, bool trusted_failed, struct dns_
 }
 
 /*
+ * SERVFAIL from a server that validates, without a word why (RFC 8914 is young): when the answer can
+ * be had with checking disabled, it was validation that failed (RFC 4035 s3.2.2, s5.5). Or the
+ * failure was a passing one; so it is asked once more as before, and only a second SERVFAIL counts.
+ * -1 as dns_query, the answer is released then.
+ */
+static int
+explain_servfail(struct dns_resolver *r, struct server *s, const char *name, enum dns_type type,
+    struct dns_answer **answer, int64_t deadline, struct fail *why)
+{
+	struct dns_answer *other = NULL;
+
+	if ((*answer)->status != DNS_SERVFAIL || (*answer)->dnssec == DNSSEC_BOGUS ||
+	    !s->trust_ad || server_validates(r, s, deadline, NULL) != TRI_YES)
+		return 0;
+	if (ask_server(r, s, name, type, true, &other, deadline, why) != 0) {
+		dns_answer_release(*answer);
+		return -1;
+	}
+	bool unchecked = dns_answer_usable(other);
+	dns_answer_release(other);
+	if (!unchecked)
+		return 0;
+	dns_answer_release(*answer);
+	if (ask_server(r, s, name, type, false, answer, deadline, why) != 0)
+		return -1;
+	if ((*answer)->status != DNS_SERVFAIL || (*answer)->dnssec == DNSSEC_BOGUS)
+		return 0;
+	other = dns_answer_failed(DNS_SERVFAIL, DNSSEC_BOGUS,
+	    "SERVFAIL, but not with checking disabled: DNSSEC validation fails");
+	other->rcode = (*answer)->rcode;
+	other->ede = (*answer)->ede;
+	snprintf(other->resolver, sizeof(other->resolver), "%s", s->text);
+	dns_answer_release(*answer);
+	*answer = other;
+	return 0;
+}
+
+/*
  * Ask the servers in turn, in rounds, until one has a usable answer. A server that gave a definite
  * failure is not asked again; a bogus answer ends it: the next server may not validate.
  */
@@ -327,7 +365,8 @@ lookup_run(struct dns_resolver *r, const char *name, enum dns_type type,
 		struct server *s = &r->servers[k % r->n];
 		if (done[k % r->n])
 			continue;
-		if (ask_server(r, s, name, type, &answer, deadline, why) != 0) {
+		if (ask_server(r, s, name, type, false, &answer, deadline, why) != 0 ||
+		    explain_servfail(r, s, name, type, &answer, deadline, why) != 0) {
 			dns_answer_release(best);
 			return -1;
 		}

@@ -56,7 +56,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	dns_answer_release(a);
 	uint16_t id = size > 2 ? (uint16_t)((unsigned)data[1] << 8 | data[2]) : 0;
-	size_t n = dns_message_build(query, id, "a.test", type, true);
+	size_t n = dns_message_build(query, id, "a.test", type, true, false);
 	dns_message_match(data + 1, size - 1, query, n);
 	return 0;
 }

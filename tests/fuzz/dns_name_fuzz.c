@@ -27,7 +27,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		const char *again = dns_name_normalize(out, &arena, &why);
 		if (again == NULL || strcmp(out, again) != 0 || strlen(out) > 253)
 			abort();
-		if (dns_message_build(query, 1, out, DNS_MX, true) == 0)
+		if (dns_message_build(query, 1, out, DNS_MX, true, false) == 0)
 			abort();
 	}
 	arena_free(&arena);

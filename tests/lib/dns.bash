@@ -21,6 +21,7 @@
 #   ZONE
 #   # dead.test. has an address (192.0.2.11); what is below _tcp.dead.test. is SERVFAIL
 #   DNSSEC_TAMPER="NAME..." dnssec_start ...    # TLSA records changed after signing: bogus
+#   DNSSEC_EDE=no dnssec_start ...              # SERVFAIL without saying why (RFC 8914)
 #
 #   127.0.0.1    unbound, validates (resolv.conf)       192.0.2.54   the same, but not on this host
 #   127.0.0.2    the name server itself: on this host, but does not validate
@@ -165,7 +166,7 @@ server:
     qname-minimisation: no
     trust-anchor-file: "$BOX/nsd/root.zone.key"
     local-zone: "test." nodefault
-    ede: yes
+    ede: ${DNSSEC_EDE:-yes}
     max-udp-size: 1232
 remote-control:
     control-enable: no

@@ -42,12 +42,20 @@ TEST(message_build_asks_with_rd_ad_and_edns0_1232_do)
 					    "\x00\x00\x29\x04\xd0\x00\x00\x80\x00\x00\x00";
 	unsigned char out[DNS_QUERY_BYTES];
 
-	size_t n = dns_message_build(out, 0x1234, "mx.test", DNS_MX, true);
+	size_t n = dns_message_build(out, 0x1234, "mx.test", DNS_MX, true, false);
 	CHECK_MEM(out, n, want, sizeof(want) - 1);
-	CHECK_INT(dns_message_build(out, 0x1234, "mx.test", DNS_MX, false), n - 11);
+	CHECK_INT(dns_message_build(out, 0x1234, "mx.test", DNS_MX, false, false), n - 11);
 	CHECK_INT(out[11], 0);
-	CHECK_INT(dns_message_build(out, 1, ".", DNS_NS, false), 12 + 1 + 4);
-	CHECK_INT(dns_message_build(out, 1, "a..b", DNS_NS, false), 0);
+	CHECK_INT(dns_message_build(out, 1, ".", DNS_NS, false, false), 12 + 1 + 4);
+	/* RFC 4035 s3.2.2: CD instead of AD, all else the same */
+	unsigned char cd[DNS_QUERY_BYTES];
+	n = dns_message_build(out, 0x1234, "mx.test", DNS_MX, true, false);
+	CHECK_INT(dns_message_build(cd, 0x1234, "mx.test", DNS_MX, true, true), n);
+	CHECK_INT(out[3], 0x20);
+	CHECK_INT(cd[3], 0x10);
+	cd[3] = out[3];
+	CHECK(memcmp(out, cd, n) == 0);
+	CHECK_INT(dns_message_build(out, 1, "a..b", DNS_NS, false, false), 0);
 }
 
 TEST(message_build_fits_the_longest_name)
@@ -58,7 +66,7 @@ TEST(message_build_fits_the_longest_name)
 	memset(name, 'a', sizeof(name));
 	name[63] = name[127] = name[191] = '.';
 	name[253] = '\0';
-	CHECK_INT(dns_message_build(out, 1, name, DNS_NS, true), DNS_QUERY_BYTES);
+	CHECK_INT(dns_message_build(out, 1, name, DNS_NS, true, false), DNS_QUERY_BYTES);
 }
 
 TEST(message_match_ignores_all_but_the_reply_to_the_query)
@@ -92,7 +100,7 @@ TEST(message_match_ignores_all_but_the_reply_to_the_query)
 	};
 	unsigned char query[DNS_QUERY_BYTES];
 
-	size_t n = dns_message_build(query, 7, "a.test", DNS_A, true);
+	size_t n = dns_message_build(query, 7, "a.test", DNS_A, true, false);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		TEST_ROW("%s", rows[i].what);
 		msg_start(&m, rows[i].id, rows[i].flags);

@@ -33,7 +33,7 @@ struct peer {
 struct asked {
 	char name[300]; /* "" is the root */
 	unsigned id, type;
-	bool edns;
+	bool edns, cd;
 };
 
 static struct msg reply;
@@ -46,6 +46,7 @@ read_query(const unsigned char *q, size_t n, struct asked *a)
 	memset(a, 0, sizeof(*a));
 	a->id = (unsigned)q[0] << 8 | q[1];
 	a->edns = q[11] == 1;
+	a->cd = (q[3] & 0x10) != 0;
 	while (at < n && q[at] != 0 && len + q[at] + 2 < sizeof(a->name)) {
 		memcpy(a->name + len, q + at + 1, q[at]);
 		len += q[at];
@@ -71,6 +72,9 @@ address(const char *owner, unsigned last)
 
 	msg_rr(&reply, 1, owner, DNS_A, 300, ip, 4);
 }
+
+/* "flaky" fails at the first of three questions. */
+static unsigned flaky;
 
 static inline void
 start_reply(const struct asked *a, unsigned flags)
@@ -117,6 +121,8 @@ script(const struct asked *a, bool tcp, enum root root)
 	}
 	start_reply(a, asks(a, "secure")                              ? MSG_AD
 		       : asks(a, "servfail") || asks(a, "bogus")      ? 2
+		       : asks(a, "quiet") && !a->cd                   ? 2
+		       : asks(a, "flaky") && flaky++ % 3 == 0         ? 2
 		       : asks(a, "nxdomain")                          ? MSG_AD | 3
 		       : asks(a, "refused")                           ? 5
 		       : asks(a, "formerr") && a->edns                ? 1

@@ -25,8 +25,9 @@ static const struct row rows[] = {
 	{ "nxdomain.test", DNS_A, DNS_NXDOMAIN, DNSSEC_SECURE, 0, 2, NULL, NULL },
 	{ "null.test", DNS_MX, DNS_OK, DNSSEC_INSECURE, 1, 2, NULL, NULL },
 	{ "literal.test", DNS_MX, DNS_OK, DNSSEC_INSECURE, 1, 2, NULL, NULL },
-	/* a definite failure is not asked for again, nonsense and silence are */
-	{ "servfail.test", DNS_A, DNS_SERVFAIL, DNSSEC_INDETERMINATE, 0, 1, NULL, "SERVFAIL" },
+	/* a definite failure is not asked for again, nonsense and silence are; SERVFAIL may be bogus */
+	{ "servfail.test", DNS_A, DNS_SERVFAIL, DNSSEC_INDETERMINATE, 0, 3, NULL, "SERVFAIL" },
+	{ "quiet.test", DNS_A, DNS_SERVFAIL, DNSSEC_BOGUS, 0, 4, NULL, "checking disabled" },
 	{ "bogus.test", DNS_A, DNS_SERVFAIL, DNSSEC_BOGUS, 0, 1, NULL, "signature of test." },
 	{ "refused.test", DNS_A, DNS_REFUSED, DNSSEC_INDETERMINATE, 0, 1, NULL, "REFUSED" },
 	{ "loop.test", DNS_A, DNS_MALFORMED, DNSSEC_INDETERMINATE, 0, 2, NULL, "alias loop" },
@@ -119,7 +120,7 @@ run_cache(void *arg)
 	CHECK_INT(dns_queries_sent(r), 4);
 	dns_answer_release(query(r, "servfail.test", DNS_A));
 	dns_answer_release(query(r, "servfail.test", DNS_A));
-	CHECK_INT(dns_queries_sent(r), 5);
+	CHECK_INT(dns_queries_sent(r), 6); /* with checking disabled, too */
 	dns_resolver_free(r);
 	/* an answer outlives its resolver */
 	CHECK_INT(first->n, 1);

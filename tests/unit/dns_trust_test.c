@@ -99,11 +99,12 @@ run_servers(void *arg)
 
 TEST(query_goes_to_the_next_server_and_says_so_when_that_one_cannot_be_trusted_as_much)
 {
-	struct peer local, docker;
+	struct peer local, docker, plain;
 	struct addr dead, closed;
 
 	CHECK(peer_start(&local, "127.0.0.1", ROOT_AD));
 	CHECK(peer_start(&docker, "127.0.0.11", ROOT_AD));
+	CHECK(peer_start(&plain, "127.0.0.1", ROOT_PLAIN));
 	addr_parse_ip(slice_str("127.0.0.1"), 0, &dead);
 	closed = dead;
 	int fd = bind_socket(&dead, SOCK_DGRAM); /* bound, never read */
@@ -122,9 +123,16 @@ TEST(query_goes_to_the_next_server_and_says_so_when_that_one_cannot_be_trusted_a
 		/* the failure that says more is told */
 		{ { dead, local.addr }, "refused.test", DNS_REFUSED, DNSSEC_INDETERMINATE, 3 },
 		{ { local.addr, docker.addr }, "servfail.test", DNS_SERVFAIL, DNSSEC_INDETERMINATE,
-		    2 },
+		    4 },
 		/* bogus is final */
 		{ { local.addr, docker.addr }, "bogus.test", DNS_SERVFAIL, DNSSEC_BOGUS, 1 },
+		/* without a word: ". NS", with checking disabled, and once more */
+		{ { local.addr, docker.addr }, "quiet.test", DNS_SERVFAIL, DNSSEC_BOGUS, 4 },
+		/* a failure that passes is none */
+		{ { local.addr, docker.addr }, "flaky.test", DNS_OK, DNSSEC_INSECURE, 4 },
+		/* a server that is not trusted, or does not validate, cannot tell */
+		{ { docker.addr, docker.addr }, "quiet.test", DNS_SERVFAIL, DNSSEC_NOT_CHECKED, 2 },
+		{ { plain.addr, plain.addr }, "quiet.test", DNS_SERVFAIL, DNSSEC_INDETERMINATE, 4 },
 	};
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		TEST_ROW("row %zu", i);
@@ -133,4 +141,5 @@ TEST(query_goes_to_the_next_server_and_says_so_when_that_one_cannot_be_trusted_a
 	close(fd);
 	peer_stop(&local);
 	peer_stop(&docker);
+	peer_stop(&plain);
 }
