@@ -36,6 +36,8 @@
 #define LIMIT_CERT_TEXT_BYTES 1024     /* one name or distinguished name of a certificate */
 #define LIMIT_DANE_VERIFICATIONS 16    /* chains built for the TLSA records of one server */
 #define LIMIT_VERIFY_ERRORS 32         /* errors kept of one verification */
+#define LIMIT_CHAINS_JUDGED 1000       /* judgements kept, of chains that may come again */
+#define LIMIT_CHAIN_JUDGED_S 600       /* and how long: the store has other certificates, too */
 #define LIMIT_TLS_TURN_BYTES 65536     /* read in one turn before other fibers get theirs */
 #define LIMIT_TLS_POST_HANDSHAKE 256   /* tickets and the like after the handshake; real: 2 */
 #define LIMIT_HELLO_BYTES 262144       /* a server's first flight: mostly its certificates */

@@ -118,6 +118,7 @@ tls_trust_new(const char *ca_file, const char *ca_dir, struct fail *why)
 	if (check_given(ca_file, ca_dir, why) != 0)
 		return NULL;
 	trust = mem_alloc(sizeof(*trust));
+	tls_judged_init(&trust->judged);
 	if (ca_file != NULL)
 		trust->file = mem_strdup(ca_file);
 	if (ca_dir != NULL)
@@ -133,6 +134,7 @@ tls_trust_free(struct tls_trust *trust)
 	if (trust == NULL)
 		return;
 	X509_STORE_free(trust->store);
+	tls_judged_free(&trust->judged);
 	free(trust->file);
 	free(trust->dir);
 	free(trust);

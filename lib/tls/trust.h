@@ -2,6 +2,7 @@
 #define TLS_TRUST_H
 
 #include "tls/internal.h"
+#include "tls/judged.h"
 #include "tls/verify.h"
 
 /*
@@ -10,7 +11,8 @@
  */
 struct tls_trust {
 	char *file, *dir;
-	X509_STORE *store; /* NULL until the first chain is judged */
+	X509_STORE *store;        /* NULL until the first chain is judged */
+	struct tls_judged judged; /* against this store */
 };
 
 /* The store, loaded at the first call. Fails with TLS_CONFIG (NULL); asked again it tries again. */

@@ -47,9 +47,10 @@ class Cpu:
 
 
 class Program:
-    """A child. Its output goes to a pipe that line() and rest() read; its errors to a file."""
+    """A child. Its output goes to a pipe that line() and rest() read; its errors to a file, or with
+    errors_too into the same pipe."""
 
-    def __init__(self, log, *argv):
+    def __init__(self, log, *argv, errors_too=False):
         self.name = os.path.basename(str(argv[0]))
         self.text = b""
         with open(log, "ab") as errors:
@@ -57,7 +58,7 @@ class Program:
                 [str(a) for a in argv],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=errors,
+                stderr=subprocess.STDOUT if errors_too else errors,
                 start_new_session=True,
                 preexec_fn=die_with_parent,
             )

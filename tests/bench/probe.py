@@ -1,30 +1,37 @@
-"""probe: many targets at once in one process, seen from the client's side."""
+"""probe: one process for one target, and many targets at once in one process, seen from the
+client's side."""
 
 import os
+import pathlib
 
 from measure import Failed, Program, Table, kib, median, median_cpu, ms, ratio
+
+ONE_KEY = [("ecdsa.chain", "ecdsa.key")]
+BOTH_KEYS = [("both-rsa.chain", "both-rsa.key"), ("both-ecdsa.chain", "both-ecdsa.key")]
+
+
+def start_farm(bench, at_once, mode, certs):
+    files = [bench.certs / name for pair in certs for name in pair]
+    farm = Program(bench.log, bench.build / "tests/bench/smtpfarm", at_once, mode, *files)
+    return farm, farm.line(r"^listening on \S+:(\d+)$")
 
 
 class Run:
     """What one run cost probe, per target: greeting to QUIT, chain verified, JSON written."""
 
-    def __init__(self, bench, at_once, rounds):
+    def __init__(self, bench, at_once, rounds, both=False):
         self.targets = at_once * rounds
-        farm = Program(
-            bench.log, bench.build / "tests/bench/smtpfarm", bench.certs / "ecdsa.chain",
-            bench.certs / "ecdsa.key", at_once, "hold",
-        )  # fmt: skip
-        port = farm.line(r"^listening on \S+:(\d+)$")
-        records = self._start(bench, port, at_once)
+        farm, port = start_farm(bench, at_once, "hold", BOTH_KEYS if both else ONE_KEY)
+        records = self._start(bench, port, at_once, "rsa,ecdsa" if both else "any")
         peak = int(farm.line(r"^peak (\d+)$"))
         self.resident = self.probe.memory()
         farm.go()
         self.cpu = self.probe.end(status=None).per(self.targets)
         self.seconds = self.probe.seconds
         farm.stop()
-        self._check(records, peak, at_once)
+        self._check(records, peak, at_once, 2 if both else 1)
 
-    def _start(self, bench, port, at_once):
+    def _start(self, bench, port, at_once, keys):
         targets, records = bench.dir / "targets", bench.dir / "records.ndjson"
         with open(targets, "w", encoding="ascii") as f:
             for i in range(self.targets):
@@ -34,39 +41,113 @@ class Run:
         self.probe = Program(
             bench.log, bench.build / "mxtls", "probe", "-f", targets, "--json", "-o", records,
             "--concurrency", at_once, "--ca-file", bench.certs / "root.crt",
-            "--helo", "probe.example", "--key-types", "any", "--retries", 0, "--timeout", "120s", "--deadline", "300s",
+            "--helo", "probe.example", "--key-types", keys, "--retries", 0, "--timeout", "120s", "--deadline", "300s",
         )  # fmt: skip
         return records
 
-    def _check(self, records, peak, at_once):
+    def _check(self, records, peak, at_once, handshakes):
         with open(records, encoding="utf-8") as f:
-            good = sum('"status":"success"' in r and '"browser_trusted":true' in r for r in f)
+            good = sum(
+                '"status":"success"' in r and r.count('"browser_trusted":true') == handshakes
+                for r in f
+            )
         if peak != at_once or good != self.targets:
             raise Failed(
                 f"probe: {peak} of {at_once} at once, {good} of {self.targets} verified; see {records}"
             )
 
 
+# --- one process ------------------------------------------------------------------------------------
+
+
+def postfix_client(bench):
+    """posttls-finger as `make deps` unpacks it, and an environment it starts in; or None."""
+    debs = os.environ.get("MXTLS_DEBS") or bench.root / "build/debs"
+    postfix = pathlib.Path(debs).resolve() / "postfix/usr"
+    if not (postfix / "sbin/posttls-finger").exists():
+        return None
+    folder = bench.dir / "postfix"
+    folder.mkdir()
+    # it wants a user and a group that are nobody else's, and starts nothing as them
+    with open(folder / "main.cf", "w", encoding="ascii") as f:
+        f.write("compatibility_level = 3.6\nmail_owner = daemon\nsetgid_group = mail\n")
+    os.environ["MAIL_CONFIG"] = str(folder)
+    return ["env", f"LD_LIBRARY_PATH={postfix}/lib/postfix", postfix / "sbin/posttls-finger"]
+
+
+def one_process(bench):
+    """Each as a person calls it: s_client with its default CAs, probe with both kinds of key."""
+    farm, port = start_farm(bench, 1, "go", ONE_KEY)
+    target = f"[127.0.0.1]:{port}"
+    clients = {
+        "mxtls probe": ([bench.build / "mxtls", "probe", target], 1, "TLSv1.3"),
+        "openssl s_client -starttls smtp": (
+            ["openssl", "s_client", "-starttls", "smtp", "-connect", f"127.0.0.1:{port}"],
+            None, "TLSv1.3",
+        ),
+    }  # fmt: skip
+    finger = postfix_client(bench)
+    if finger is not None:
+        clients["posttls-finger"] = ([*finger, target], 0, "TLS connection established")
+    runs = {name: [] for name in clients}
+    for _ in range(bench.pairs):
+        for name in clients:
+            runs[name].append(0)
+        for _ in range(bench.processes):
+            for name, (argv, status, word) in clients.items():
+                program = Program(bench.log, *argv, errors_too=True)
+                program.child.stdin.close()
+                text = program.rest()
+                runs[name][-1] += program.end(status).total / bench.processes
+                if word not in text:
+                    raise program.failed(f"no {word!r} in what it says")
+    farm.stop()
+    table = Table(
+        f"probe: one process, one target ({bench.processes} of each in turn a round)",
+        "", "CPU ms", "mxtls to it",
+    )  # fmt: skip
+    ours = runs["mxtls probe"]
+    for name, theirs in runs.items():
+        table.row(name, ms(median(theirs)), ratio(o / t for o, t in zip(ours, theirs)))
+    bench.say(table)
+    if finger is None:
+        bench.say("posttls-finger is not here: make deps unpacks it\n")
+
+
+# --- many at once ------------------------------------------------------------------------------------
+
+
 def measure(bench):
+    one_process(bench)
     alone = Run(bench, 1, 1).resident
-    bare, runs = [], []
+    bare = []
+    kinds = {
+        "one session (--key-types any)": (bench.few, bench.rounds, False),
+        "RSA and ECDSA, two sessions": (bench.few, bench.rounds, True),
+        f"one session, {bench.many} at once": (bench.many, 1, False),
+    }
+    runs = {kind: [] for kind in kinds}
     for _ in range(bench.pairs):
         bare.append(bench.bare.run()[1])
-        runs.append(Run(bench, bench.at_once, 1))
+        for kind, (at_once, rounds, both) in kinds.items():
+            runs[kind].append(Run(bench, at_once, rounds, both))
     table = Table(
-        f"probe: {bench.at_once} targets at once in one process; CPU of the client per target, chain verified",
-        "", "user ms", "system ms", "total ms", "to the bare handshake", "memory KiB",
+        f"probe: {bench.few} targets at once in one process; CPU of the client per target, chain verified, JSON written",
+        "", "user ms", "system ms", "total ms", "to the bare handshake", "to one session", "memory KiB",
     )  # fmt: skip
     cpu = median_cpu(bare)
     table.row(
-        "bare handshake (s_time -verify 3)", ms(cpu.user), ms(cpu.system), ms(cpu.total), "1", ""
-    )
-    cpu = median_cpu([r.cpu for r in runs])
-    table.row(
-        "STARTTLS, JSON record (--key-types any)", ms(cpu.user), ms(cpu.system), ms(cpu.total),
-        ratio(r.cpu.total / b.total for r, b in zip(runs, bare)),
-        kib(median((r.resident - alone) / bench.at_once for r in runs)),
+        "bare handshake (s_time -verify 3)", ms(cpu.user), ms(cpu.system), ms(cpu.total), "1", "", ""
     )  # fmt: skip
+    first = next(iter(runs.values()))
+    for kind, done in runs.items():
+        cpu = median_cpu([r.cpu for r in done])
+        table.row(
+            kind, ms(cpu.user), ms(cpu.system), ms(cpu.total),
+            ratio(r.cpu.total / b.total for r, b in zip(done, bare)),
+            ratio(r.cpu.total / o.cpu.total for r, o in zip(done, first)),
+            kib(median((r.resident - alone) / kinds[kind][0] for r in done)),
+        )  # fmt: skip
     bench.say(table)
     growth(bench, alone)
 

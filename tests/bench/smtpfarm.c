@@ -3,10 +3,11 @@
  * STARTTLS. The greeting is held until AT_ONCE sessions are connected, and the answer to QUIT
  * until AT_ONCE sessions wait for it, so that all of them live at the same time.
  *
- *   smtpfarm CERT KEY AT_ONCE [hold]
+ *   smtpfarm AT_ONCE hold|go CERT KEY [CERT KEY]
  *
  * Prints "listening on ADDRESS:PORT", and with hold "peak COUNT" when all wait for the answer to
- * QUIT (first time); then it waits for a line on stdin. Ends with SIGTERM.
+ * QUIT (first time); then it waits for a line on stdin. Two certificates are one of each kind of
+ * key. Ends with SIGTERM.
  */
 #include <netinet/in.h>
 #include <signal.h>
@@ -134,26 +135,34 @@ open_socket(void)
 	fflush(stdout);
 }
 
+static void
+make_tls(char **files, size_t n)
+{
+	const char *certs[2], *keys[2];
+	struct fail why;
+
+	for (size_t i = 0; i < n; i++) {
+		certs[i] = files[2 * i];
+		keys[i] = files[2 * i + 1];
+	}
+	tls_init();
+	tls = tls_ctx_server(
+	    &(struct tls_server_options){ .cert_files = certs, .key_files = keys, .n = n }, &why);
+	if (tls == NULL)
+		stop("TLS", &why);
+}
+
 int
 main(int argc, char **argv)
 {
-	struct fail why;
-
-	if (argc < 4)
+	if (argc != 5 && argc != 7)
 		return 64;
-	unsigned at_once = (unsigned)strtoul(argv[3], NULL, 10);
-	const char *certs[] = { argv[1] }, *keys[] = { argv[2] };
-	const struct tls_server_options options = {
-		.cert_files = certs, .key_files = keys, .n = 1
-	};
+	unsigned at_once = (unsigned)strtoul(argv[1], NULL, 10);
 	signals_init();
 	socket_descriptor_limit();
-	tls_init();
-	tls = tls_ctx_server(&options, &why);
-	if (tls == NULL)
-		stop("TLS", &why);
+	make_tls(argv + 3, (size_t)(argc - 3) / 2);
 	barrier_init(&connected, "connected", at_once, false);
-	barrier_init(&peak, "peak", at_once, argc > 4);
+	barrier_init(&peak, "peak", at_once, strcmp(argv[2], "hold") == 0);
 	open_socket();
 	sched_run(accept_all, NULL);
 	return EXIT_SUCCESS;

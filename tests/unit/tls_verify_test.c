@@ -205,7 +205,8 @@ struct judged {
 };
 
 static void
-judge(const struct chain *chain, struct tls_trust *trust, int64_t at, int level, struct judged *j)
+judge_as(const struct chain *chain, const char *host, struct tls_trust *trust, int64_t at,
+    int level, struct judged *j)
 {
 	struct tls_client_options options = { 0 };
 	struct tls_ctx *ctx = tls_ctx_client(&options, NULL);
@@ -219,11 +220,17 @@ judge(const struct chain *chain, struct tls_trust *trust, int64_t at, int level,
 	CHECK_STR(why.text, "");
 	facts_init_tls_facts(&j->facts);
 	tls_gather(tls, &j->arena, &j->facts, &j->certs, &j->certs_n);
-	tls_verify(tls, trust, "mx.example.com", "example.com", at, level, &j->arena, &j->verify);
+	tls_verify(tls, trust, host, "example.com", at, level, &j->arena, &j->verify);
 	tls_close_notify(tls);
 	tls_free(tls);
 	tls_ctx_free(ctx);
 	CHECK_INT(test_peer_end(&peer), 0);
+}
+
+static void
+judge(const struct chain *chain, struct tls_trust *trust, int64_t at, int level, struct judged *j)
+{
+	judge_as(chain, "mx.example.com", trust, at, level, j);
 }
 
 /* The codes of all errors: "0:10 0:20", sorted as found. */
@@ -454,6 +461,168 @@ TEST(a_chain_deeper_than_the_limit_is_refused)
 	arena_free(&arena);
 	for (int i = 0; i < LIMIT_CHAIN_DEPTH + 2; i++)
 		test_cert_free(&chain[i]);
+}
+
+/* --- chains that were judged before -------------------------------------------------------------- */
+
+TEST(a_chain_that_comes_again_is_judged_as_before)
+{
+	make_pki();
+	const struct {
+		const char *title;
+		struct chain chain;
+		const char *host;
+		int64_t at_s; /* from now */
+		int level;
+		size_t hits; /* so far */
+		enum tri trusted, matches;
+		const char *errors;
+	} rows[] = {
+		{ "new", { &pki.leaf, { &pki.middle } }, "mx.example.com", 0, 0, 0, TRI_YES,
+		    TRI_YES, "" },
+		{ "again", { &pki.leaf, { &pki.middle } }, "mx.example.com", 1, 0, 1, TRI_YES,
+		    TRI_YES, "" },
+		{ "another name is another question", { &pki.leaf, { &pki.middle } },
+		    "mx.example.net", 1, 0, 2, TRI_YES, TRI_NO, "" },
+		{ "another level", { &pki.leaf, { &pki.middle } }, "mx.example.com", 1, 1, 2,
+		    TRI_YES, TRI_YES, "" },
+		{ "the leaf alone", { &pki.leaf, { NULL } }, "mx.example.com", 1, 0, 2, TRI_NO,
+		    TRI_YES, "0:20 0:21" },
+		{ "the leaf alone, again", { &pki.leaf, { NULL } }, "mx.example.net", 1, 0, 3,
+		    TRI_NO, TRI_NO, "0:20 0:21" },
+		{ "the first one has not changed", { &pki.leaf, { &pki.middle } }, "mx.example.com",
+		    1, 0, 4, TRI_YES, TRI_YES, "" },
+		{ "one more certificate", { &pki.leaf, { &pki.middle, &pki.root } },
+		    "mx.example.com", 1, 0, 4, TRI_YES, TRI_YES, "" },
+		{ "another order", { &pki.leaf, { &pki.root, &pki.middle } }, "mx.example.com", 1,
+		    0, 4, TRI_YES, TRI_YES, "" },
+		{ "the same names, another issuer", { &pki.strange, { NULL } }, "mx.example.com", 1,
+		    0, 4, TRI_NO, TRI_YES, "0:20 0:21" },
+		{ "when it has ended", { &pki.leaf, { &pki.middle } }, "mx.example.com",
+		    (int64_t)91 * DAY, 0, 4, TRI_NO, TRI_YES, "0:10" },
+		{ "when it had not begun", { &pki.leaf, { &pki.middle } }, "mx.example.com",
+		    (int64_t)-2 * DAY, 0, 4, TRI_NO, TRI_YES, "0:9" },
+		{ "when it had not begun, again", { &pki.leaf, { &pki.middle } }, "mx.example.com",
+		    (int64_t)-2 * DAY, 0, 5, TRI_NO, TRI_YES, "0:9" },
+		{ "long after", { &pki.leaf, { &pki.middle } }, "mx.example.com",
+		    2 * LIMIT_CHAIN_JUDGED_S, 0, 5, TRI_YES, TRI_YES, "" },
+	};
+	struct tls_trust *trust =
+	    tls_trust_new(test_write_certs("root.pem", &pki.root, 1), NULL, NULL);
+	int64_t now = clock_wall();
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct judged j;
+		char codes[200];
+
+		TEST_ROW("%s", rows[i].title);
+		judge_as(
+		    &rows[i].chain, rows[i].host, trust, now + rows[i].at_s, rows[i].level, &j);
+		error_codes(&j.verify, codes, sizeof(codes));
+		CHECK_INT((long)trust->judged.hits, (long)rows[i].hits);
+		CHECK_INT(j.verify.trusted, rows[i].trusted);
+		CHECK_INT(j.verify.matches_mx, rows[i].matches);
+		CHECK_STR(codes, rows[i].errors);
+		if (j.verify.errors.n > 0) {
+			CHECK_INT(j.verify.code, atoi(strchr(j.verify.errors.v[0], ':') + 1));
+			CHECK_STR(
+			    j.verify.error, X509_verify_cert_error_string((long)j.verify.code));
+		} else {
+			CHECK_INT(j.verify.code, 0);
+			CHECK_STR(j.verify.error, NULL);
+		}
+		CHECK_INT(j.verify.missing_intermediate,
+		    strstr(codes, "0:20") != NULL ? TRI_YES : TRI_NO);
+		arena_free(&j.arena);
+	}
+	tls_trust_free(trust);
+}
+
+/* Forwards and backwards around a second; a store that has seen nothing is the witness. */
+static void
+walk(const struct chain *chain, struct tls_trust *kept, int64_t edge)
+{
+	for (int step = 0; step < 14; step++) {
+		int64_t at = edge + (step < 7 ? step - 3 : 10 - step);
+		struct tls_trust *fresh =
+		    tls_trust_new(test_write_certs("root.pem", &pki.root, 1), NULL, NULL);
+		struct judged a, b;
+
+		TEST_ROW("%ld s away", (long)(at - edge));
+		judge(chain, kept, at, 0, &a);
+		judge(chain, fresh, at, 0, &b);
+		CHECK_INT((long)fresh->judged.hits, 0);
+		CHECK_INT(a.verify.trusted, b.verify.trusted);
+		CHECK_INT(a.verify.code, b.verify.code);
+		CHECK_INT((long)a.verify.errors.n, (long)b.verify.errors.n);
+		CHECK_INT(a.verify.expired, b.verify.expired);
+		arena_free(&a.arena);
+		arena_free(&b.arena);
+		tls_trust_free(fresh);
+	}
+}
+
+TEST(what_was_judged_before_a_certificate_begins_or_ends_does_not_hold_after_it)
+{
+	make_pki();
+	const struct chain chain = { &pki.leaf, { &pki.middle } };
+	/* the leaf's dates, and those of an issuer that is sent, and of one that is not */
+	const ASN1_TIME *edges[] = { X509_get0_notBefore(pki.leaf.cert),
+		X509_get0_notAfter(pki.leaf.cert), X509_get0_notAfter(pki.middle.cert),
+		X509_get0_notAfter(pki.root.cert) };
+	struct tls_trust *kept =
+	    tls_trust_new(test_write_certs("root.pem", &pki.root, 1), NULL, NULL);
+	int64_t edge;
+
+	for (size_t i = 0; i < sizeof(edges) / sizeof(edges[0]); i++) {
+		size_t before = kept->judged.hits;
+		CHECK(tls_time(edges[i], &edge));
+		walk(&chain, kept, edge);
+		CHECK(kept->judged.hits > before);
+	}
+	tls_trust_free(kept);
+}
+
+TEST(judgements_are_bounded_and_the_least_recently_used_goes_first)
+{
+	struct verify_facts facts, got;
+	struct tls_judged judged;
+	struct arena arena;
+
+	arena_init(&arena);
+	facts_init_verify_facts(&facts);
+	facts.trusted = TRI_NO;
+	facts.code = 10;
+	facts.error = arena_strdup(&arena, "bad");
+	strs_add(&facts.errors, &arena, "0:10:bad");
+	tls_judged_init(&judged);
+	judged.max = 2;
+	tls_judged_put(&judged, slice_str("a"), 100, 200, &facts);
+	tls_judged_put(&judged, slice_str("b"), 100, 200, &facts);
+	facts_init_verify_facts(&got);
+	CHECK(tls_judged_get(&judged, slice_str("a"), 100, &arena, &got));
+	CHECK_INT(got.trusted, TRI_NO);
+	CHECK_INT(got.code, 10);
+	CHECK_STR(got.error, "bad");
+	CHECK_INT((long)got.errors.n, 1);
+	CHECK_STR(got.errors.v[0], "0:10:bad");
+	tls_judged_put(&judged, slice_str("c"), 100, 200, &facts);
+	CHECK_INT((long)judged.n, 2);
+	CHECK(!tls_judged_get(&judged, slice_str("b"), 150, &arena, &got));
+	CHECK(tls_judged_get(&judged, slice_str("a"), 199, &arena, &got));
+	CHECK(tls_judged_get(&judged, slice_str("c"), 150, &arena, &got));
+	CHECK(!tls_judged_get(&judged, slice_str("c"), 99, &arena, &got));
+	CHECK(!tls_judged_get(&judged, slice_str("c"), 200, &arena, &got));
+	/* the same question, another answer */
+	facts.trusted = TRI_YES;
+	facts.errors.n = 0;
+	tls_judged_put(&judged, slice_str("c"), 200, 300, &facts);
+	CHECK_INT((long)judged.n, 2);
+	CHECK(tls_judged_get(&judged, slice_str("c"), 200, &arena, &got));
+	CHECK_INT(got.trusted, TRI_YES);
+	CHECK_INT((long)got.errors.n, 0);
+	tls_judged_free(&judged);
+	arena_free(&arena);
 }
 
 TEST(a_session_without_handshake_is_not_judged)
