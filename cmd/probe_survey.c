@@ -99,6 +99,9 @@ fill_meta(const struct probe_survey *survey, struct arena *arena, struct survey_
 	meta->key_types = arena_strdup(arena, probe->both_keys ? "rsa,ecdsa" : "any");
 	meta->sni = arena_strdup(arena, survey->sni == NULL ? "auto" : survey->sni);
 	meta->dane = !probe->no_dane;
+	meta->mta_sts = probe->policy.mtasts != NULL;
+	meta->tlsrpt = probe->policy.tlsrpt;
+	meta->caa = probe->caa;
 	meta->at = probe->session.at;
 	meta->retries = probe->retries;
 	meta->timeout = (double)probe->session.timeout_ms / 1000;

@@ -43,7 +43,7 @@ survey_broken(struct survey *s, const struct fail *why)
 static void
 note_progress(struct survey *s)
 {
-	s->status->resolving = s->resolving;
+	s->status->resolving = s->lines;
 	s->status->waiting = s->table.waiting_n;
 	s->status->queued = s->polite.queued;
 	s->status->running = s->running;
@@ -199,6 +199,7 @@ line_start(struct survey *s, uint64_t seq, struct slice text)
 		return;
 	}
 	s->resolving++;
+	s->lines++;
 	if (fiber_spawn(survey_resolve_fiber, job, "domain", DEADLINE_NEVER, NULL) != 0)
 		survey_resolve_fiber(job);
 }
@@ -258,8 +259,9 @@ next_of_retry(struct survey *s, uint64_t *seq_r, struct buf *text)
 static bool
 has_room(const struct survey *s)
 {
-	return survey_stopping(s) || (s->resolving < LIMIT_SURVEY_RESOLVING &&
-					 s->table.waiting_n + s->resolving < LIMIT_SURVEY_WAITING);
+	return survey_stopping(s) ||
+	       (s->resolving < LIMIT_SURVEY_RESOLVING && s->fetching < LIMIT_SURVEY_FETCHING &&
+		   s->table.waiting_n + s->lines < LIMIT_SURVEY_WAITING);
 }
 
 /* Without fibers nobody else does it. */
@@ -279,7 +281,7 @@ is_idle(const struct survey *s)
 {
 	bool queue = s->polite.queued > 0 && !survey_stopping(s);
 
-	return s->resolving == 0 && s->running == 0 && (s->ready == 0 || s->failed) && !queue;
+	return s->lines == 0 && s->running == 0 && (s->ready == 0 || s->failed) && !queue;
 }
 
 /* Until done(s); a stop ends it only when nothing is under way any more. */
@@ -292,7 +294,7 @@ wait_until(struct survey *s, bool (*done)(const struct survey *))
 		if (io_park(&s->changed, clock_deadline(PROGRESS_MS), &why) != 0 &&
 		    why.code != FAIL_TIMEOUT) {
 			io_join(&s->ended, &s->running);
-			io_join(&s->ended, &s->resolving);
+			io_join(&s->ended, &s->lines);
 			return;
 		}
 		note_progress(s);

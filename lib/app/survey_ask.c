@@ -137,6 +137,22 @@ wait_for_servers(
 	return waiting != 0;
 }
 
+/* The lookups are done: room for the next line; a policy may take a minute. */
+static int
+policy(struct survey *s, struct survey_line_job *job, struct target_facts *facts)
+{
+	int ret;
+
+	s->resolving--;
+	s->fetching++;
+	io_wake(&s->changed, -1);
+	ret = survey_policy(
+	    s->probe, &job->target, &job->arena, facts, clock_deadline(s->probe->deadline_ms));
+	s->fetching--;
+	s->resolving++;
+	return ret;
+}
+
 void
 survey_resolve_fiber(void *arg)
 {
@@ -146,12 +162,14 @@ survey_resolve_fiber(void *arg)
 
 	if (survey_resolve(s->probe, s->options->exclude, &job->target, &job->arena, &facts,
 		clock_deadline(s->probe->deadline_ms)) == 0 &&
-	    !s->failed && !wait_for_servers(s, &facts, job->seq, &job->arena))
+	    policy(s, job, &facts) == 0 && !s->failed &&
+	    !wait_for_servers(s, &facts, job->seq, &job->arena))
 		survey_finish(s, &facts, job->seq, &job->arena);
 	arena_free(&job->arena);
 	free(job);
 	s->resolving--;
+	s->lines--;
 	io_wake(&s->changed, -1);
-	if (s->resolving == 0)
+	if (s->lines == 0)
 		io_wake(&s->ended, -1);
 }

@@ -57,7 +57,8 @@ struct survey {
 	struct port25 port25;
 
 	unsigned pass, passes;
-	unsigned resolving, running;
+	unsigned lines, resolving, fetching; /* of the list: under way, in the DNS, at policies */
+	unsigned running;                    /* sessions */
 	unsigned sessions_max;
 	uint32_t ready;       /* domains that wait no longer: a list by survey_waiting.next */
 	unsigned complaints;  /* about lines of the list */

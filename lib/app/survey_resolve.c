@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "policy/caa.h"
 #include "policy/dane.h"
 #include "policy/verdict.h"
 
@@ -104,6 +105,20 @@ tlsa(struct resolving *r, struct exchange_facts *facts, uint16_t port)
 }
 
 static void
+caa(struct resolving *r, struct exchange_facts *facts)
+{
+	struct fail why;
+
+	if (!r->options->caa || r->target->kind == TARGET_ADDRESS ||
+	    caa_lookup(
+		r->options->resolver, facts->name, r->arena, &facts->caa, r->deadline, &why) == 0)
+		return;
+	r->cancelled |= why.code == FAIL_CANCELLED;
+	facts->caa.status = CAA_DNS_ERROR;
+	facts->caa.reason = arena_strdup(r->arena, why.text);
+}
+
+static void
 resolve_host(struct resolving *r, const struct mx_host *host, struct exchange_facts *facts)
 {
 	uint16_t port = survey_port(r->options, r->target);
@@ -122,6 +137,7 @@ resolve_host(struct resolving *r, const struct mx_host *host, struct exchange_fa
 	if (n == 0)
 		return;
 	tlsa(r, facts, port);
+	caa(r, facts);
 	facts->hosts = arena_alloc(r->arena, n * sizeof(*facts->hosts));
 	facts->hosts_n = n;
 	for (size_t i = 0; i < n; i++) {
@@ -196,4 +212,15 @@ survey_resolve(const struct probe_options *options, const struct exclude *exclud
 		resolve_host(&r, &list.hosts[i], &facts->exchanges[i]);
 	facts->duration = (double)(clock_ms() - start) / 1000;
 	return r.cancelled ? -1 : 0;
+}
+
+int
+survey_policy(const struct probe_options *options, const struct target *target, struct arena *arena,
+    struct target_facts *facts, int64_t deadline)
+{
+	struct fail why;
+
+	if (target->kind != TARGET_DOMAIN || !probe_policy_wanted(facts->mx_status))
+		return 0;
+	return probe_policy_gather(&options->policy, target->name, arena, facts, deadline, &why);
 }

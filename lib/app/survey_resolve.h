@@ -18,6 +18,10 @@
 int survey_resolve(const struct probe_options *options, const struct exclude *exclude,
     const struct target *target, struct arena *arena, struct target_facts *facts, int64_t deadline);
 
+/* What the domain publishes (probe_policy_gather); the same return, after survey_resolve. */
+int survey_policy(const struct probe_options *options, const struct target *target,
+    struct arena *arena, struct target_facts *facts, int64_t deadline);
+
 /* A line that is no target, as a record. */
 void survey_no_target(
     const char *text, const char *reason, struct arena *arena, struct target_facts *facts);

@@ -119,6 +119,9 @@ check_meta(const struct survey *s, struct slice line, struct fail *why)
 	DIFFERS_STR(key_types, "--key-types");
 	DIFFERS_STR(sni, "--sni");
 	DIFFERS(dane, "--no-dane");
+	DIFFERS(mta_sts, "--no-mta-sts");
+	DIFFERS(tlsrpt, "--no-tlsrpt");
+	DIFFERS(caa, "--caa");
 	arena_free(&arena);
 	if (other == NULL)
 		return 0;

@@ -118,6 +118,7 @@
 #define LIMIT_SURVEY_LINE_BYTES 4096 /* of the list; a target has 1024 at most */
 #define LIMIT_SURVEY_WAITING 200000  /* domains that wait for servers: 10 MiB or so */
 #define LIMIT_SURVEY_RESOLVING 400   /* domains whose names are looked up at once */
+#define LIMIT_SURVEY_FETCHING 2000   /* domains whose policies are fetched: fibers */
 #define LIMIT_SURVEY_RESULTS 512     /* servers' results kept in memory beside the file */
 #define LIMIT_SURVEY_RESULT_BYTES (24 * 1024 * 1024) /* and what they may take together */
 
