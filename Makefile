@@ -170,6 +170,10 @@ MAN_PAGES := $(sort $(wildcard man/*.[1-8]))
 # The names of sendmail, as links, with WITH_SENDMAIL=1: where programs look for them.
 SENDMAIL_LINKS ?= /usr/sbin/sendmail /usr/lib/sendmail /usr/bin/mailq /usr/bin/newaliases /usr/bin/runq
 
+# What runs the queue: units for each user, and a line for crontab -e.
+UNITDIR ?= $(PREFIX)/lib/systemd/user
+UNITS := mxtls-queue.service mxtls-queue.timer
+
 .PHONY: install
 install: $(B)/mxtls
 	install -d $(DESTDIR)$(PREFIX)/bin
@@ -179,6 +183,12 @@ install: $(B)/mxtls
 	install -D -m 644 completions/mxtls.bash $(DESTDIR)$(BASHDIR)/mxtls
 	install -D -m 644 completions/_mxtls $(DESTDIR)$(ZSHDIR)/_mxtls
 	install -D -m 644 completions/mxtls.fish $(DESTDIR)$(FISHDIR)/mxtls.fish
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/share/mxtls
+	for unit in $(UNITS); do \
+		sed 's|@BINDIR@|$(PREFIX)/bin|' cmd/systemd/$$unit >$(DESTDIR)$(UNITDIR)/$$unit || exit; \
+		chmod 644 $(DESTDIR)$(UNITDIR)/$$unit; done
+	sed 's|@BINDIR@|$(PREFIX)/bin|' cmd/systemd/crontab >$(DESTDIR)$(PREFIX)/share/mxtls/crontab
+	chmod 644 $(DESTDIR)$(PREFIX)/share/mxtls/crontab
 ifneq ($(WITH_SENDMAIL),)
 	@for link in $(SENDMAIL_LINKS); do \
 		to=$(DESTDIR)$$link; \
@@ -192,6 +202,7 @@ endif
 # Takes away what install put there, nothing else.
 .PHONY: uninstall
 uninstall:
+	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS)) $(DESTDIR)$(PREFIX)/share/mxtls/crontab
 	rm -f $(DESTDIR)$(PREFIX)/bin/mxtls $(DESTDIR)$(BASHDIR)/mxtls $(DESTDIR)$(ZSHDIR)/_mxtls \
 		$(DESTDIR)$(FISHDIR)/mxtls.fish
 	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done

@@ -41,6 +41,8 @@ static const struct opt queue_opts[] = {
 	ROW(STR, policy, "policy", 0, "FILE", "TLS policy (default: that of the configuration)"),
 	ROW(STR, via, "via", 0, "HOST:PORT",
 	    "hand all mail to this smarthost; [HOST] looks up no MX"),
+	ROW(STR, auth, "auth", 0, "FILE",
+	    "log in there with the credentials in FILE, once the server has proved who it is"),
 	ROW(INT, port, "port", 0, "PORT", "TCP port of MX hosts", .min = 1, .max = 65535,
 	    .initial = "25"),
 	ROW(STR, ca_file, "ca-file", 0, "FILE", "trust the root certificates in FILE (PEM)"),
@@ -144,6 +146,7 @@ open_route(struct run_job *job, struct route *route, struct arena *arena, struct
 	const struct queue_options *o = job->q->options;
 	struct route_options r = { .policy = o->policy,
 		.via = o->via,
+		.auth = o->auth,
 		.helo = o->helo,
 		.ca_file = o->ca_file,
 		.ca_dir = o->ca_dir,

@@ -11,7 +11,7 @@
 struct queue_options {
 	const char *queue, *config, *log, *maildomain;
 	const char *from, *to; /* part of an address; NULL: not given */
-	const char *policy, *via, *helo, *ca_file, *ca_dir;
+	const char *policy, *via, *auth, *helo, *ca_file, *ca_dir;
 	struct strs resolvers;
 	int64_t port, timeout_ms, deadline_ms;
 	int64_t lifetime_ms, delay_notice_ms;

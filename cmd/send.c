@@ -317,6 +317,8 @@ store_and_try(struct job *job)
 		return command_fail(job->self, &job->why);
 	job->stored_id = s.item.id;
 	int status = act_on_stored(job, &s);
+	if (delivery_of(job->options) != DELIVERY_BACKGROUND)
+		submit_warn_no_runner(&s);
 	submit_end(&s);
 	return status;
 }

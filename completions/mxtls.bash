@@ -31,7 +31,7 @@ _mxtls() {
     send:--from | send:-f | send:--full-name | send:-F | send:--maildomain | send:--masquerade | send:--max-size | send:--via | send:--port | send:--helo | send:--timeout | send:--deadline | send:--resolver) return ;;
     queue:queue) words="list show run flush hold release remove check" ;;
     queue:--format) words="text json nagios prometheus" ;;
-    queue:--policy | queue:--ca-file | queue:--config | queue:--log) files=-f ;;
+    queue:--policy | queue:--auth | queue:--ca-file | queue:--config | queue:--log) files=-f ;;
     queue:--queue | queue:--ca-dir) files=-d ;;
     queue:--from | queue:--to | queue:--loop | queue:--lifetime | queue:--delay-notice | queue:--via | queue:--port | queue:--helo | queue:--timeout | queue:--deadline | queue:--resolver | queue:--maildomain | queue:--warn | queue:--crit) return ;;
     listen:--tls) words="off offered required" ;;
@@ -45,7 +45,7 @@ _mxtls() {
         probe) words="--file -f --port --implicit-tls --mx -4 -6 --allow-private --format --json --csv --nagios --prometheus --output -o --pem --list-fields --verbose -v --ca-file --ca-dir --at --enum --check-injection --pace --print-tlsa --next-cert --check-cert --resume --dedupe-output --exclude --rate --names-per-address --back-off --shard --status-file --require --warn --crit --key-types --retries --sni --helo --source --timeout --deadline --concurrency --resolver --trust-ad --no-dane --no-mta-sts --no-tlsrpt --caa --help" ;;
         report) words="--format --json --output -o --title --top --verbose -v --compare --survey --name-domains --anonymize --help" ;;
         send) words="--from-headers -t --ignore-dots -i --from -f --full-name -F --maildomain --masquerade --masquerade-always --max-size --policy --via --auth --port --ca-file --ca-dir --delivery --queue --no-queue --helo --timeout --deadline --resolver --trust-ad --config --log --log-format --json --quiet --verbose -v --help" ;;
-        queue) words="--queue --all --from --to --loop --lifetime --delay-notice --policy --via --port --ca-file --ca-dir --helo --timeout --deadline --resolver --trust-ad --config --maildomain --log --format --json --nagios --prometheus --warn --crit --verbose -v --help" ;;
+        queue) words="--queue --all --from --to --loop --lifetime --delay-notice --policy --via --auth --port --ca-file --ca-dir --helo --timeout --deadline --resolver --trust-ad --config --maildomain --log --format --json --nagios --prometheus --warn --crit --verbose -v --help" ;;
         listen) words="--tls --cert --key --self-signed --min-tls --accept --deliver --hostname --max-size --max-recipients --stdio --max-connections --max-connections-per-address --timeout --drain --commit-helpers --log --verbose -v --fault --fault-anywhere --help" ;;
         completion) words="--help" ;;
         esac

@@ -109,6 +109,7 @@ complete -c mxtls -n '__fish_seen_subcommand_from queue' -l lifetime -x -d 'retu
 complete -c mxtls -n '__fish_seen_subcommand_from queue' -l delay-notice -x -d 'tell the sender once when a message is older; 0: never'
 complete -c mxtls -n '__fish_seen_subcommand_from queue' -l policy -r -F -d 'TLS policy (default: that of the configuration)'
 complete -c mxtls -n '__fish_seen_subcommand_from queue' -l via -x -d 'hand all mail to this smarthost; [HOST] looks up no MX'
+complete -c mxtls -n '__fish_seen_subcommand_from queue' -l auth -r -F -d 'log in there with the credentials in FILE, once the server has proved who it is'
 complete -c mxtls -n '__fish_seen_subcommand_from queue' -l port -x -d 'TCP port of MX hosts'
 complete -c mxtls -n '__fish_seen_subcommand_from queue' -l ca-file -r -F -d 'trust the root certificates in FILE (PEM)'
 complete -c mxtls -n '__fish_seen_subcommand_from queue' -l ca-dir -x -a '(__fish_complete_directories)' -d 'trust the root certificates in DIR (hashed names)'

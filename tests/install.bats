@@ -14,6 +14,9 @@ load lib/rig
     [ -s "$to/opt/share/bash-completion/completions/mxtls" ]
     [ -s "$to/opt/share/zsh/site-functions/_mxtls" ]
     [ -s "$to/opt/share/fish/vendor_completions.d/mxtls.fish" ]
+    file_has "$to/opt/lib/systemd/user/mxtls-queue.service" 'ExecStart=/opt/bin/mxtls queue run'
+    [ -s "$to/opt/lib/systemd/user/mxtls-queue.timer" ]
+    file_has "$to/opt/share/mxtls/crontab" '*/5 * * * * /opt/bin/mxtls queue run'
     run -0 "$to/opt/bin/mxtls" --version
     run -0 make -C "$ROOT" uninstall DESTDIR="$to" PREFIX=/opt
     same "$(cd "$to" && find . -type f)" ./opt/bin/other

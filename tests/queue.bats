@@ -320,3 +320,35 @@ PY
     output=$(tr -d '\r' < "$(find "$BATS_FILE_TMPDIR" -name 'S*.1' | sort -V | tail -n 1)")
     has 'Action: relayed'
 }
+
+@test "a message is kept and nobody runs the queue: said on standard error and in the log, with what to do (E31)" {
+    local log=$BATS_TEST_TMPDIR/log
+    run -0 --separate-stderr "$MXTLS" send --delivery now --queue "$Q" --log "$log" -f a@client.test b@d53.test < "$MESSAGE"
+    [[ $stderr == *"nobody runs the queue"*crontab*systemctl* ]] || assert_fail "no word" "$stderr"
+    file_has "$log" "nobody runs the queue"
+    queue 0 run
+    run -0 --separate-stderr "$MXTLS" send --delivery queue --queue "$Q" -f a@client.test b@d53.test < "$MESSAGE"
+    same "$stderr" ""
+    at +2h run -0 --separate-stderr "$MXTLS" send --delivery queue --queue "$Q" -f a@client.test b@d53.test < "$MESSAGE"
+    [[ $stderr == *"for an hour nobody runs the queue"* ]] || assert_fail "no word" "$stderr"
+    # the background has no standard error
+    : > "$log"
+    at +2h run -0 --separate-stderr "$MXTLS" send --queue "$Q" --log "$log" -f a@client.test b@d53.test < "$MESSAGE"
+    wait_for_line "$log" "nobody runs the queue"
+    # what is delivered needs no runner
+    mx kept 54 'send 220 mx' 'serve'
+    at +2h run -0 --separate-stderr "$MXTLS" send --delivery now --queue "$Q" -f a@client.test b@d54.test < "$MESSAGE"
+    same "$stderr" ""
+}
+
+@test "the shipped units and the crontab line name a program and an action that exist" {
+    local to=$BATS_TEST_TMPDIR/to
+    run -0 make -C "$ROOT" install B="$(dirname "$MXTLS")" DESTDIR="$to" PREFIX=/usr
+    local file
+    for file in "$to/usr/lib/systemd/user/mxtls-queue.service" "$to/usr/share/mxtls/crontab"; do
+        local words
+        words=$(sed -nE 's/^(ExecStart=|\*\/5 [* ]*)\/usr\/bin\/mxtls //p' "$file")
+        same "$words" "queue run --log syslog"
+    done
+    run -0 "$to/usr/bin/mxtls" queue run --queue "$Q"
+}

@@ -272,6 +272,14 @@ put_foreign(struct buf *out, const char *s, size_t max, bool is_word)
 }
 
 void
+queue_journal_put_line(struct buf *out, const char *id, struct slice line)
+{
+	buf_printf(out, "%08" PRIx32 " ", line_crc(id, line));
+	buf_append(out, line.p, line.n);
+	buf_putc(out, '\n');
+}
+
+void
 queue_journal_format(struct buf *out, const char *id, const struct queue_event *e)
 {
 	struct buf line;
@@ -294,9 +302,7 @@ queue_journal_format(struct buf *out, const char *id, const struct queue_event *
 		buf_putc(&line, ' ');
 		put_foreign(&line, e->text, LIMIT_JOURNAL_TEXT_BYTES, false);
 	}
-	buf_printf(out, "%08" PRIx32 " ", line_crc(id, slice_make(line.data, line.len)));
-	buf_append(out, line.data, line.len);
-	buf_putc(out, '\n');
+	queue_journal_put_line(out, id, slice_make(line.data, line.len));
 	buf_free(&line);
 }
 

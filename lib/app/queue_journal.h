@@ -89,6 +89,9 @@ struct queue_event {
 /* Append the event's line. */
 void queue_journal_format(struct buf *out, const char *id, const struct queue_event *e);
 
+/* Append a line with its checksum: what queue_journal_format makes of an event. */
+void queue_journal_put_line(struct buf *out, const char *id, struct slice line);
+
 /*
  * When to try again (reference send.md 5.2): 5, 10, 20, 40 minutes, 1 hour, then every 2 hours, each
  * a tenth more or less by random. tries: that have failed, at least 1. Seconds from now on.

@@ -6,6 +6,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "app/queue_scan.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -15,6 +16,7 @@
 
 #define CHUNK_BYTES 65536
 #define GRACE_MS 5000
+#define RUNNER_SILENT_S 3600
 
 /* --- storing ---------------------------------------------------------------------------------------- */
 
@@ -197,6 +199,18 @@ drop_descriptors(void)
 		close(fd);
 }
 
+void
+submit_warn_no_runner(const struct submit *s)
+{
+	int64_t last = spool_last_run(s->work->spool);
+
+	if (s->item.over || clock_wall() - last < RUNNER_SILENT_S)
+		return;
+	log_error("%s is kept, but %s runs the queue: put \"*/5 * * * * mxtls queue run\" into the "
+		  "crontab, or run: systemctl --user enable --now mxtls-queue.timer",
+	    s->item.id, last == 0 ? "nobody" : "for an hour nobody");
+}
+
 static int
 background_main(void *arg)
 {
@@ -205,6 +219,7 @@ background_main(void *arg)
 	drop_descriptors();
 	if (b->report[0] == '\0') {
 		try_all(b->s, b->deadline_ms, b->report);
+		submit_warn_no_runner(b->s);
 		submit_end(b->s);
 	}
 	send_report(b->s->work, b->report, b->deadline_ms);

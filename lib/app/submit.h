@@ -54,6 +54,12 @@ void submit_try(struct submit *s, int64_t deadline_ms);
  */
 int submit_background(struct submit *s, int64_t deadline_ms, struct fail *why);
 
+/*
+ * When the message stays in the queue and nobody has run that for an hour: say so on standard error and
+ * in the log, with what to do (DECISIONS E31). submit_background says it by itself.
+ */
+void submit_warn_no_runner(const struct submit *s);
+
 /* Give the locks back and free. The message stays where it is. */
 void submit_end(struct submit *s);
 
