@@ -1,5 +1,5 @@
 # One non-recursive makefile. Targets: all test unit bats valgrind lint format fuzz bench torture demo
-# completions deps install uninstall clean. Variables: CC CPPFLAGS CFLAGS LDFLAGS PREFIX DESTDIR,
+# completions deps deps-html test-html install uninstall clean. Variables: CC CPPFLAGS CFLAGS LDFLAGS PREFIX DESTDIR,
 # SAN=address,undefined, COVERAGE=1, WERROR=1, each build kind in a folder of its own.
 
 PREFIX ?= /usr/local
@@ -160,6 +160,13 @@ bench: $(B)/mxtls $(filter $(B)/tests/bench/%,$(PROGRAM_BIN))
 .PHONY: deps
 deps:
 	@tests/deps
+
+# The page of mxtls report in a headless Chromium, which make deps does not bring. SHOTS=DIR keeps pictures.
+.PHONY: deps-html test-html
+deps-html:
+	@tests/deps html
+test-html: $(B)/mxtls
+	@tests/run-html $(B) $(if $(SHOTS),--shots $(SHOTS))
 
 # --- install -------------------------------------------------------------------------------------
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions

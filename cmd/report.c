@@ -6,7 +6,7 @@
 #include "base/limits.h"
 #include "command.h"
 
-enum { REPORT_TEXT, REPORT_JSON, REPORT_TSV, REPORT_MARKDOWN };
+enum { REPORT_TEXT, REPORT_JSON, REPORT_TSV, REPORT_HTML, REPORT_MARKDOWN };
 
 struct report_cli {
 	const char *output, *title; /* NULL: not given */
@@ -17,7 +17,8 @@ struct report_cli {
 };
 
 static const struct opt_word formats[] = { { "text", REPORT_TEXT }, { "json", REPORT_JSON },
-	{ "tsv", REPORT_TSV }, { "markdown", REPORT_MARKDOWN }, { NULL, 0 } };
+	{ "tsv", REPORT_TSV }, { "html", REPORT_HTML }, { "markdown", REPORT_MARKDOWN },
+	{ NULL, 0 } };
 static const struct opt_word groupings[] = { { "day", REPORT_BY_DAY }, { "file", REPORT_BY_FILE },
 	{ "all", REPORT_AS_ONE }, { NULL, 0 } };
 
@@ -27,6 +28,8 @@ static const struct opt report_opts[] = {
 	ROW(WORD, format, "format", 0, "FORMAT", "how to write the report", .words = formats,
 	    .initial = "text"),
 	ROW(SET, format, "json", 0, NULL, "one JSON object: --format=json", .value = REPORT_JSON),
+	ROW(SET, format, "html", 0, NULL, "a page in one file: --format=html",
+	    .value = REPORT_HTML),
 	ROW(STR, output, "output", 'o', "FILE", "write the report to FILE"),
 	ROW(STR, title, "title", 0, "TEXT", "title of the report"),
 	ROW(INT, top, "top", 0, "N", "rows of a long table, and findings", .min = 1,
@@ -55,11 +58,11 @@ static const char *const usage[] = { "[OPTION]... FILE...", NULL };
 static const char *const examples[] = {
 	"mxtls report survey.ndjson",
 	"Figures of a survey as text.",
-	"mxtls report --format markdown -o report.md survey.ndjson",
+	"mxtls report --html -o report.html survey.ndjson",
 	"A page to publish.",
 	"mxtls report --compare january.ndjson february.ndjson",
 	"What changed, and which domains got worse.",
-	"mxtls report 2026-*.ndjson",
+	"mxtls report --html -o trend.html 2026-*.ndjson",
 	"The newest of several surveys, with the trend of all.",
 	NULL,
 };
@@ -79,6 +82,9 @@ write_report(const struct report *report, int format, struct buf *out)
 		break;
 	case REPORT_TSV:
 		report_write_tsv(report, out);
+		break;
+	case REPORT_HTML:
+		report_write_html(report, out);
 		break;
 	case REPORT_MARKDOWN:
 		report_write_markdown(report, out);

@@ -212,7 +212,7 @@ units() {
     report 0 --json --name-domains a.ndjson
     same "$(q '.findings.rows[0].verdict')" '"broken"'
     same "$(q .findings.total)" "$(jq -s 'map(select(.summary.verdict | IN("broken","broken-some","plaintext","backup-plaintext"))) | length' a.ndjson)"
-    for format in text json tsv markdown; do
+    for format in text json tsv markdown html; do
         report 0 --anonymize --format "$format" small.ndjson
         has_not "d0000"
         has_not "example-mail"

@@ -95,5 +95,7 @@ void report_write_json(const struct report *report, struct buf *out);
 void report_write_text(const struct report *report, struct buf *out);
 void report_write_tsv(const struct report *report, struct buf *out);
 void report_write_markdown(const struct report *report, struct buf *out);
+/* A page in one file, without scripts and without anything to load. */
+void report_write_html(const struct report *report, struct buf *out);
 
 #endif

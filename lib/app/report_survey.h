@@ -78,6 +78,8 @@ struct report_servers {
 	FIGURE(PLAINTEXT, "plaintext", false, D | H | A, MEASURED, "Clear text only", \
 	    "no STARTTLS at any address that answered", \
 	    report_unit_starttls(unit) == REPORT_STARTTLS_NONE) \
+	FIGURE(OLD_TLS, "old_tls", false, D | H | A, TLS, "TLS 1.0 and 1.1", \
+	    "negotiated at an address at least", unit->old_tls) \
 	FIGURE(EXPIRED, "expired", false, D | H | A, TLS, "Expired certificates", \
 	    "at an address at least", unit->expired > 0) \
 	FIGURE(BROKEN, "broken", false, D, MAIL, "Broken policies", \

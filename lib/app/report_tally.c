@@ -33,7 +33,7 @@ static const struct report_word words_IDENTITY[] = { { "trusted", "trusted chain
 	{ "name-match", "names the MX host" },
 	{ "trusted-and-match", "trusted, and names the host" }, { "expired", NULL },
 	{ "self-signed", NULL }, { "missing-intermediate", "issuer's certificate not sent" } };
-static const struct report_word words_DAYS_LEFT[] = { { "0", NULL }, { "1-3", NULL },
+static const struct report_word words_DAYS_LEFT[] = { { "0", "expired, or today" }, { "1-3", NULL },
 	{ "4-7", NULL }, { "8-14", NULL }, { "15-30", NULL }, { "31-60", NULL }, { "61-90", NULL },
 	{ "91-180", NULL }, { "181-365", NULL }, { "366+", "more than 365" } };
 static const struct report_word words_LIFETIME[] = { { "1-10", NULL }, { "11-47", NULL },

@@ -66,6 +66,7 @@ report_unit_merge(struct report_unit *whole, const struct report_unit *part)
 	whole->ipv6_record |= part->ipv6_record;
 	whole->ipv6_reachable |= part->ipv6_reachable;
 	whole->ipv6_encrypted |= part->ipv6_encrypted;
+	whole->old_tls |= part->old_tls;
 	whole->tls13 |= part->tls13;
 	whole->post_quantum |= part->post_quantum;
 	whole->tlsa |= part->tlsa;
@@ -194,6 +195,8 @@ add_handshake(struct report_unit *unit, const struct target_facts *target,
 	unit->self_signed += verify->self_signed == TRI_YES;
 	unit->incomplete += verify->missing_intermediate == TRI_YES;
 	unit->tls13 |= tls->version_name != NULL && strcmp(tls->version_name, "TLSv1.3") == 0;
+	unit->old_tls |= tls->version_name != NULL && strcmp(tls->version_name, "TLSv1.3") != 0 &&
+			 strcmp(tls->version_name, "TLSv1.2") != 0;
 	unit->post_quantum |= is_post_quantum(tls->group);
 	text_value(unit, tallies, REPORT_TABLE_VERSION, tls->version_name);
 	text_value(unit, tallies, REPORT_TABLE_CIPHER, tls->cipher_name);

@@ -27,6 +27,7 @@ struct report_unit {
 	enum report_sts sts;
 	bool tlsrpt;
 	enum verdict verdict;
+	bool old_tls;             /* below TLS 1.2 */
 	bool tls13, post_quantum; /* at one handshake at least */
 	bool tlsa;                /* has TLSA records */
 	bool ratelimited;         /* some certificates were not asked for (DECISIONS D28) */
