@@ -264,6 +264,9 @@ domain_is() {
     domain_is implicit.test dane 0
     domain_is half.test encrypted 1
     domain_is some.test broken-some 1
+    # some hosts are good, but not all: no --require is met (DECISIONS C14)
+    run -2 probe --require encrypted some.test
+    run -2 probe --require dane some.test
     domain_is wrong.test broken 2
     domain_is '[notls.box.test]' broken 2
     domain_is '[both.box.test]' dane 0

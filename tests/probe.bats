@@ -38,6 +38,9 @@ ZONE
             echo "flood.test. MX 10 f$i.box.test."
             for j in {1..20}; do echo "f$i.box.test. A 198.51.100.$((i * 20 + j))"; done
         done
+        for i in {1..60}; do echo "hosts.test. MX $i h$i.box.test."; done
+        echo "hosts.test. MX 0 addresses.box.test."
+        for i in {1..25}; do echo "addresses.box.test. A 198.51.100.$i"; done
     } > "$BATS_FILE_TMPDIR/zone"
     dns_start < "$BATS_FILE_TMPDIR/zone"
     postfix_start rsa ecdsa both notls expired wrongname selfsigned incomplete notyet tls12
@@ -438,4 +441,16 @@ while True: s.recv(4096)'
     has "cannot write to /dev/full"
     run -74 bash -c "'$MXTLS' probe --json -4 '[notls.box.test]' > /dev/full"
     has "cannot write to standard output"
+}
+
+@test "what is beyond the limits of hosts and addresses is counted and said, not dropped in silence" {
+    local record=$BATS_TEST_TMPDIR/r.json
+    run -3 --separate-stderr "$MXTLS" probe --retries 0 -o "$record" hosts.test
+    same "$(jq -r '.exchanges_left_out, (.exchanges | length), .exchanges[0].addresses_left_out, (.exchanges[0].hosts | length)' "$record" | xargs)" \
+        "11 50 5 20"
+    jq -r '.summary.reasons[]' "$record" | grep -qx '11 more MX hosts were not probed'
+    jq -r '.summary.reasons[]' "$record" | grep -qx '5 more addresses of addresses.box.test were not probed'
+    run -3 "$MXTLS" probe --retries 0 hosts.test
+    matches '^  - 11 more MX hosts were not probed$'
+    matches '^  addresses     198\.51\.100\.[0-9]+, .* and 5 more; '
 }

@@ -12,6 +12,8 @@ setup_file() {
 good.test.   MX 10 rsa.box.test.
 good.test.   MX 20 both.box.test.
 plain.test.  MX 10 notls.box.test.
+backup.test. MX 10 rsa.box.test.
+backup.test. MX 20 notls.box.test.
 null.test.   MX 0 .
 nowhere.test. MX 10 missing.box.test.
 ZONE
@@ -154,6 +156,9 @@ ROWS
 0 --require encrypted [expired.box.test]
 2 --require pkix [selfsigned.box.test]
 2 --require encrypted plain.test
+1 backup.test
+2 --require encrypted backup.test
+2 --require encrypted nowhere.test
 0 null.test
 2 --require encrypted null.test
 3 --require encrypted --retries 0 [192.0.2.77]:26

@@ -12,10 +12,13 @@ findings_where(const struct exchange_facts *mx, const struct host_facts *host, s
 {
 	const char *name = mx->name == NULL ? "?" : mx->name;
 	const char *ip = host->ip == NULL ? "?" : host->ip;
+	const char *port = "";
 
 	if (host->port > 0 && host->port != 25)
-		return arena_printf(arena, "%s [%s]:%d", name, ip, (int)host->port);
-	return arena_printf(arena, "%s [%s]", name, ip);
+		port = arena_printf(arena, ":%d", (int)host->port);
+	if (strcmp(name, ip) == 0) /* the target is an address */
+		return arena_printf(arena, "[%s]%s", ip, port);
+	return arena_printf(arena, "%s [%s]%s", name, ip, port);
 }
 
 /* Once, however many handshakes show it. */

@@ -26,7 +26,10 @@ enum {
 };
 unsigned findings_weak(const struct tls_facts *tls, const struct cert_facts *leaf);
 
-/* "mx.example.com [192.0.2.1]", with ":port" behind it where that is not 25. */
+/*
+ * "mx.example.com [192.0.2.1]", with ":port" behind it where that is not 25; without the name where
+ * it is the address.
+ */
 char *
 findings_where(const struct exchange_facts *mx, const struct host_facts *host, struct arena *arena);
 
