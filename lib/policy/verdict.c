@@ -6,7 +6,7 @@
 #include "policy/dane.h"
 #include "policy/decide.h"
 #include "policy/findings.h"
-#include "policy/mtasts.h"
+#include "policy/verdict_sts.h"
 
 /* While one target is summarised. */
 struct summing {
@@ -20,12 +20,7 @@ struct summing {
 	size_t unresolved, failed;    /* MX hosts without address, and whose lookup failed */
 	/* measured addresses where a sender that enforces DANE delivers, and where it does not */
 	size_t enforced_good, enforced_bad;
-	/*
-	 * MTA-STS in mode enforce or testing: addresses where a sender that enforces it delivers, does not
-	 * (or hosts, when that is certain of the host), and where that could not be measured
-	 */
-	bool sts;
-	size_t sts_good, sts_bad, sts_open;
+	struct verdict_sts sts; /* and one that uses MTA-STS */
 };
 
 /* Rungs stand in their enum from best to worst. */
@@ -45,10 +40,12 @@ higher(enum verdict a, enum verdict b)
 	return a < b ? a : b;
 }
 
+/* text NULL: there is none. */
 static void
 reason(struct summing *s, const char *text)
 {
-	strs_add(&s->summary->reasons, s->arena, text);
+	if (text != NULL)
+		strs_add(&s->summary->reasons, s->arena, text);
 }
 
 /* "mx.example.com [192.0.2.1]: text" */
@@ -166,23 +163,6 @@ dane_proves(const struct exchange_facts *mx, const struct tls_facts *tls)
 	return tls->dane == DANE_VALID && mx->tlsa.status == TLSA_USABLE;
 }
 
-/* RFC 8461 s4.2: by a subject alternative name, never by the common name alone. */
-static bool
-named_by_san(const struct summing *s, const struct tls_facts *tls)
-{
-	const struct cert_facts *leaf = leaf_of(s->facts, tls);
-
-	return leaf == NULL || leaf->names.n > 0;
-}
-
-/* Whether a handshake is good enough for a sender that enforces MTA-STS (RFC 8461 s4.1, s4.2). */
-static bool
-sts_proves(const struct summing *s, const struct tls_facts *tls)
-{
-	return decide_certificate(&tls->verify, RULE_MATCH_HOSTNAME) == FAIL_NONE &&
-	       named_by_san(s, tls);
-}
-
 /* The first error that is not about dates. */
 static const char *
 trust_detail(const struct summing *s, const struct verify_facts *verify)
@@ -233,10 +213,7 @@ handshake_rung(struct summing *s, const struct exchange_facts *mx, const struct 
 	if (tls->dane == DANE_MISMATCH)
 		certificate_reason(s, mx, host, tls, "matches no TLSA record", NULL);
 	if (decide_certificate(verify, RULE_MATCH_HOSTNAME) == FAIL_NONE) {
-		if (mx->sts_match == TRI_YES && mtasts_is_enforced(&s->facts->sts) &&
-		    sts_proves(s, tls))
-			return VERDICT_MTA_STS;
-		return VERDICT_PKIX;
+		return verdict_sts_proves(&s->sts, mx, tls) ? VERDICT_MTA_STS : VERDICT_PKIX;
 	}
 	identity_reasons(s, mx, host, tls);
 	return VERDICT_ENCRYPTED;
@@ -323,30 +300,6 @@ count_enforced(struct summing *s, const struct exchange_facts *mx, const struct 
 	s->enforced_bad += bad;
 }
 
-/* What a sender that enforces MTA-STS does with an address of a host that the policy names. */
-static void
-count_sts(struct summing *s, const struct exchange_facts *mx, const struct host_facts *host,
-    enum verdict rung)
-{
-	bool good = false, bad = rung == VERDICT_PLAINTEXT;
-
-	if (!s->sts || mx->sts_match != TRI_YES)
-		return;
-	if (rung == VERDICT_UNKNOWN) {
-		s->sts_open++;
-		return;
-	}
-	for (size_t i = 0; i < host->tls_n; i++) {
-		if (host->tls[i].complete != TRI_YES)
-			continue;
-		bool proved = sts_proves(s, &host->tls[i]);
-		good |= proved;
-		bad |= !proved;
-	}
-	s->sts_good += good;
-	s->sts_bad += bad;
-}
-
 /*
  * In the words of RFC 8460 s4.3. Where DANE applies, it decides about the certificate: PKIX neither
  * excuses a mismatch nor spoils a match (RFC 7672 s3.1).
@@ -398,23 +351,7 @@ sum_host(struct summing *s, const struct exchange_facts *mx, struct host_facts *
 	}
 	count_rung(s, mx, rung);
 	count_enforced(s, mx, host, rung);
-	count_sts(s, mx, host, rung);
-}
-
-/* What the MTA-STS policy says about the whole host. */
-static void
-sum_sts(struct summing *s, const struct exchange_facts *mx, const char *name)
-{
-	if (!s->sts || mx->sts_match != TRI_NO)
-		return;
-	s->sts_bad++;
-	reason(s, arena_printf(s->arena,
-		      mtasts_is_enforced(&s->facts->sts)
-			  ? "%s: the MTA-STS policy does not name this host: senders that use "
-			    "MTA-STS avoid it"
-			  : "%s: the MTA-STS policy does not name this host; in mode enforce "
-			    "senders would avoid it",
-		      name));
+	verdict_sts_host(&s->sts, mx, host, rung);
 }
 
 /* What the TLSA lookup says about the whole host. */
@@ -456,7 +393,7 @@ sum_exchange(struct summing *s, struct exchange_facts *mx)
 	if (mx->finding != NULL)
 		reason(s, arena_printf(s->arena, "%s: %s", name, mx->finding));
 	sum_tlsa(s, mx, name);
-	sum_sts(s, mx, name);
+	reason(s, verdict_sts_exchange(&s->sts, mx, s->arena));
 	for (size_t i = 0; i < mx->hosts_n; i++)
 		sum_host(s, mx, &mx->hosts[i]);
 	if (mx->hosts_n > 0)
@@ -540,48 +477,11 @@ how_many(int64_t n, int64_t of)
 static enum verdict
 decided_by_enforcing(const struct summing *s)
 {
-	enum verdict dane = VERDICT_UNKNOWN, sts = VERDICT_UNKNOWN;
+	enum verdict dane = VERDICT_UNKNOWN;
 
 	if (s->enforced_bad > 0)
 		dane = s->enforced_good == 0 ? VERDICT_BROKEN : VERDICT_BROKEN_SOME;
-	if (s->sts_bad > 0 && mtasts_is_enforced(&s->facts->sts))
-		sts = s->sts_good + s->sts_open == 0 ? VERDICT_BROKEN : VERDICT_BROKEN_SOME;
-	return lower(dane, sts);
-}
-
-/* DECISIONS 15: in mode testing it is a note. */
-static void
-note_sts(struct summing *s)
-{
-	const struct sts_facts *sts = &s->facts->sts;
-
-	switch (sts->status) {
-	case STS_NOT_CHECKED:
-	case STS_NONE:
-		return;
-	case STS_VALID:
-		break;
-	case STS_RECORD_INVALID:
-	case STS_FETCH_ERROR:
-	case STS_WEBPKI_INVALID:
-	case STS_POLICY_INVALID:
-	case STS_DNS_ERROR:
-		reason(s, arena_printf(s->arena, "MTA-STS: %s: %s", sts_status_str(sts->status),
-			      sts->reason == NULL ? "no reason known" : sts->reason));
-		return;
-	}
-	if (sts->mode == STS_MODE_NONE)
-		reason(s, "MTA-STS: the mode is none: senders ask for nothing");
-	if (sts->mode != STS_MODE_TESTING)
-		return;
-	if (s->sts_bad == 0)
-		reason(s, "MTA-STS: the mode is testing: senders deliver whatever they find");
-	else
-		reason(s, s->sts_good + s->sts_open == 0
-			      ? "MTA-STS: the mode is testing; with enforce, senders would "
-				"deliver nowhere"
-			      : "MTA-STS: the mode is testing; with enforce, senders would avoid "
-				"some MX hosts");
+	return lower(dane, verdict_sts_decide(&s->sts));
 }
 
 static enum verdict
@@ -609,18 +509,16 @@ verdict_summarize(struct target_facts *facts, struct arena *arena, int64_t now)
 	};
 
 	facts_init_summary_facts(s.summary);
-	mtasts_match_exchanges(&facts->sts, facts->exchanges, facts->exchanges_n, arena);
+	verdict_sts_begin(&s.sts, facts, arena);
 	if (decided_by_dns(&s))
 		return;
-	s.sts = facts->sts.status == STS_VALID &&
-		(facts->sts.mode == STS_MODE_ENFORCE || facts->sts.mode == STS_MODE_TESTING);
 	count_days(&s);
 	for (size_t i = 0; i < facts->exchanges_n; i++)
 		sum_exchange(&s, &facts->exchanges[i]);
 	findings_add(facts, arena);
 	s.summary->starttls = how_many(s.completed, s.summary->measured);
 	s.summary->mixed = lower(s.primary, s.backup) != s.best;
-	note_sts(&s);
+	reason(&s, verdict_sts_note(&s.sts, arena));
 	s.summary->verdict = lower(decided_by_hosts(&s), decided_by_enforcing(&s));
 }
 

@@ -328,6 +328,10 @@ TEST(verdict_with_an_mta_sts_policy)
 		/* what was not measured may be good */
 		{ STS_MODE_ENFORCE, "1Wp 2Y?", VERDICT_BROKEN_SOME, 1, NULL },
 		{ STS_MODE_ENFORCE, "1Ye?", VERDICT_BROKEN_SOME, 1, NULL },
+		{ STS_MODE_ENFORCE, "1Wp 2Y*", VERDICT_BROKEN_SOME, 1, NULL },
+		{ STS_MODE_ENFORCE, "1Wp 2Y", VERDICT_BROKEN_SOME, 1, NULL },
+		{ STS_MODE_ENFORCE, "1Wp 2Y!", VERDICT_BROKEN, 2, NULL },
+		{ STS_MODE_ENFORCE, "1Wp 2Y=", VERDICT_BROKEN, 2, NULL },
 		/* testing: a note, and the rung as without */
 		{ STS_MODE_TESTING, "1Yp", VERDICT_PKIX, 0, "the mode is testing: senders" },
 		{ STS_MODE_TESTING, "1Ye", VERDICT_ENCRYPTED, 1, "would deliver nowhere" },
@@ -361,7 +365,7 @@ TEST(a_certificate_without_san_is_no_good_for_mta_sts)
 	struct cert_facts *cert;
 
 	/* RFC 8461 s4.2: a common name is enough for nobody */
-	for (int names = 0; names < 2; names++) {
+	for (int names = 0; names < 3; names++) {
 		TEST_ROW("%d names", names);
 		policy_mode = STS_MODE_ENFORCE;
 		build(&b, "1Yp");
@@ -369,12 +373,14 @@ TEST(a_certificate_without_san_is_no_good_for_mta_sts)
 		cert = arena_push(&b.arena, &b.target.certs, &b.target.certs_n, sizeof(*cert));
 		facts_init_cert_facts(cert);
 		cert->fingerprint = arena_strdup(&b.arena, "aa");
-		if (names > 0)
+		if (names == 1)
+			strs_add(&cert->names, &b.arena, "192.0.2.1");
+		if (names == 2)
 			strs_add(&cert->names, &b.arena, "mx1.example");
 		strs_add(&b.target.exchanges[0].hosts[0].tls[0].chain, &b.arena, "aa");
 		verdict_summarize(&b.target, &b.arena, 1000000000);
 		CHECK_STR(verdict_str(b.target.summary.verdict),
-		    names > 0 ? "mta-sts-enforce" : "broken");
+		    names == 2 ? "mta-sts-enforce" : "broken");
 		arena_free(&b.arena);
 	}
 }
