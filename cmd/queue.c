@@ -7,6 +7,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "app/maillog.h"
 #include "app/places.h"
 #include "app/queue_run.h"
 #include "base/clock.h"
@@ -48,6 +49,11 @@ static const struct opt queue_opts[] = {
 	ROW(STR, ca_file, "ca-file", 0, "FILE", "trust the root certificates in FILE (PEM)"),
 	ROW(STR, ca_dir, "ca-dir", 0, "DIR", "trust the root certificates in DIR (hashed names)"),
 
+	ROW(STR, local, "local", 0, "WHERE",
+	    "users' mailboxes: mbox[:DIR], maildir[:DIR], lmtp:unix:PATH or lmtp:ADDRESS:PORT"),
+	ROW(STRS, local_domains, "local-domain", 0, "DOMAIN",
+	    "mail to it is for users, as that to localhost and this host's name"),
+
 	OPT_GROUP("Connections"),
 	ROW(STR, helo, "helo", 0, "NAME", "name to greet with (default: this host's full name)"),
 	ROW(DURATION, timeout_ms, "timeout", 0, "TIME", "wait for one reply at most", .min = 1,
@@ -66,6 +72,8 @@ static const struct opt queue_opts[] = {
 	    "domain of MAILER-DAEMON in reports (default: /etc/mailname, or this host's name)"),
 	ROW(STR, log, "log", 0, "FILE", "append to this log; syslog is the system's, none is none",
 	    .initial = "none"),
+	ROW(WORD, log_format, "log-format", 0, "FORMAT", "of the line for each recipient",
+	    .words = maillog_formats, .initial = "text"),
 	ROW(WORD, format, "format", 0, "FORMAT", "of list, show and check", .words = formats,
 	    .initial = "text", .not_in_file = true),
 	OPT_ROW(SET, struct queue_options, format, "json", 0, NULL, "as --format json",
@@ -129,14 +137,15 @@ static void
 note(void *ctx, const struct queue_item *item, const struct deliver_result *r)
 {
 	const struct run_job *job = ctx;
+	struct maillog_message m = { .id = item->id, .sender = item->envelope->sender };
 	struct buf line;
 
+	maillog_result(&m, r, job->q->options->log_format == MAILLOG_JSON);
+	if (!job->q->options->verbose)
+		return;
 	buf_init(&line, 64 * 1024);
-	buf_printf(&line, "%s: ", item->id);
 	deliver_result_text(r, &line);
-	log_event(buf_str(&line), false);
-	if (job->q->options->verbose)
-		fprintf(stderr, "mxtls queue: %s\n", buf_str(&line));
+	fprintf(stderr, "mxtls queue: %s: %s\n", item->id, buf_str(&line));
 	buf_free(&line);
 }
 
@@ -145,6 +154,8 @@ open_route(struct run_job *job, struct route *route, struct arena *arena, struct
 {
 	const struct queue_options *o = job->q->options;
 	struct route_options r = { .policy = o->policy,
+		.local = o->local,
+		.local_domains = o->local_domains,
 		.via = o->via,
 		.auth = o->auth,
 		.helo = o->helo,

@@ -2,6 +2,7 @@
 
 #include "app/credentials.h"
 #include "app/identity.h"
+#include "app/masquerade.h"
 #include "app/places.h"
 #include "command.h"
 #include "net/helo.h"
@@ -51,6 +52,24 @@ check_credentials(const char *path, struct arena *arena, struct fail *why)
 	return credentials_load(path, arena, &unused, why);
 }
 
+/* Which domains are this host's, and where their mail goes. */
+static int
+set_up_local(
+    struct route *route, const struct route_options *options, struct arena *arena, struct fail *why)
+{
+	if (options->local != NULL && local_parse(options->local, arena, &route->local, why) != 0)
+		return fail_prefix(why, "option --local");
+	masquerade_names(NULL, arena, &route->local.domains);
+	for (size_t i = 0; i < options->local_domains.n; i++) {
+		const char *name = dns_name_normalize(options->local_domains.v[i], arena, why);
+		if (name == NULL)
+			return fail_prefix(why, "option --local-domain");
+		strs_add(&route->local.domains, arena, name);
+	}
+	route->deliver.local = &route->local;
+	return 0;
+}
+
 static int
 set_up(
     struct route *route, const struct route_options *options, struct arena *arena, struct fail *why)
@@ -66,6 +85,8 @@ set_up(
 		return fail_set(why, FAIL_USAGE, "option --auth needs --via");
 	}
 	if (options->auth != NULL && check_credentials(options->auth, arena, why) != 0)
+		return -1;
+	if (set_up_local(route, options, arena, why) != 0)
 		return -1;
 	d->rules = route->rules;
 	d->ca_file = options->ca_file;

@@ -1,6 +1,7 @@
 #ifndef ROUTE_H
 #define ROUTE_H
 
+#include "app/local.h"
 #include "app/queue_work.h"
 #include "base/arena.h"
 #include "policy/rules.h"
@@ -8,7 +9,9 @@
 /* The way of mail out of this host, as options and mxtls.conf describe it: for send and for the queue. */
 struct route_options {
 	const char *policy, *via, *auth, *helo, *ca_file, *ca_dir; /* NULL: not given */
-	struct strs resolvers;                                     /* ADDR[:PORT] each */
+	const char *local;         /* where mail for users of this host goes; NULL: it is kept */
+	struct strs local_domains; /* beside localhost and this host's name */
+	struct strs resolvers;     /* ADDR[:PORT] each */
 	int64_t port, timeout_ms;
 	bool trust_ad, verbose;
 };
@@ -16,7 +19,8 @@ struct route_options {
 struct route {
 	struct rules *rules;
 	struct rule via;
-	struct deliver_options deliver;
+	struct local local;
+	struct deliver_options deliver; /* points into the route, which must not move */
 };
 
 /*

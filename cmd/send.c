@@ -1,10 +1,14 @@
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "app/alias.h"
 #include "app/deliver.h"
+#include "app/envelope.h"
 #include "app/identity.h"
+#include "app/maillog.h"
 #include "app/masquerade.h"
 #include "app/submit.h"
 #include "base/clock.h"
@@ -17,9 +21,6 @@
 #include "route.h"
 #include "send.h"
 #include "smtp/address.h"
-
-static const struct opt_word log_formats[] = { { "text", LOG_FORMAT_TEXT },
-	{ "json", LOG_FORMAT_JSON }, { NULL, 0 } };
 
 static const struct opt_word deliveries[] = { { "auto", DELIVERY_AUTO }, { "now", DELIVERY_NOW },
 	{ "background", DELIVERY_BACKGROUND }, { "queue", DELIVERY_QUEUE }, { NULL, 0 } };
@@ -44,6 +45,18 @@ static const struct opt send_opts[] = {
 	    "replace every sender, whatever -f and From say"),
 	ROW(SIZE, max_size, "max-size", 0, "SIZE", "refuse messages that are bigger", .min = 1,
 	    .max = LIMIT_SUBMIT_BYTES, .initial = "100M"),
+
+	OPT_GROUP("Users of this host"),
+	ROW(STR, aliases, "aliases", 0, "FILE", "who gets whose mail", .initial = "/etc/aliases"),
+	ROW(FLAG, alias_files, "alias-files", 0, NULL,
+	    "lists in other files (:include:) count in an alias file that only root may write to"),
+	ROW(STR, root_to, "root-to", 0, "ADDRESS", "gets root's mail, where no alias does"),
+	ROW(STR, default_recipient, "default-recipient", 0, "ADDRESS",
+	    "gets the mail of users that have neither alias nor mailbox"),
+	ROW(STR, local, "local", 0, "WHERE",
+	    "users' mailboxes: mbox[:DIR], maildir[:DIR], lmtp:unix:PATH or lmtp:ADDRESS:PORT"),
+	ROW(STRS, local_domains, "local-domain", 0, "DOMAIN",
+	    "mail to it is for users, as that to localhost and this host's name"),
 
 	OPT_GROUP("Route and policy"),
 	ROW(STR, policy, "policy", 0, "FILE", "TLS policy (default: that of the configuration)"),
@@ -81,7 +94,7 @@ static const struct opt send_opts[] = {
 	ROW(STR, log, "log", 0, "FILE", "append to this log; syslog is the system's, none is none",
 	    .initial = "none"),
 	ROW(WORD, log_format, "log-format", 0, "FORMAT", "of the line for each recipient",
-	    .words = log_formats, .initial = "text"),
+	    .words = maillog_formats, .initial = "text"),
 	ROW(FLAG, json, "json", 0, NULL, "one JSON object a recipient on standard output"),
 	ROW(FLAG, quiet, "quiet", 0, NULL, "say nothing of recipients that got the message"),
 	ROW(FLAG, verbose, "verbose", 'v', NULL, "show the SMTP dialogue on standard error"),
@@ -108,6 +121,8 @@ struct job {
 	struct arena arena;
 	const char *maildomain;
 	struct masquerade masquerade;
+	struct aliases aliases;
+	bool have_aliases;
 	struct message message;
 	bool have_message;
 	struct route route;
@@ -120,11 +135,37 @@ struct job {
 	struct fail why;
 };
 
+static void
+log_result(struct job *job, const char *id, const struct deliver_result *r)
+{
+	struct maillog_message m = {
+		.id = id, .message_id = job->message.message_id, .sender = job->message.sender
+	};
+
+	maillog_result(&m, r, job->options->log_format == MAILLOG_JSON);
+}
+
+/* Of each recipient of our message; a report that is sent in its turn has another id. */
+static void
+note(void *ctx, const struct queue_item *item, const struct deliver_result *r)
+{
+	struct job *job = ctx;
+
+	if (job->stored_id != NULL && strcmp(item->id, job->stored_id) == 0) {
+		log_result(job, item->id, r);
+	} else {
+		struct maillog_message m = { .id = item->id, .sender = item->envelope->sender };
+		maillog_result(&m, r, job->options->log_format == MAILLOG_JSON);
+	}
+}
+
 static int
 set_up(struct job *job)
 {
 	const struct send_options *options = job->options;
 	struct route_options r = { .policy = options->policy,
+		.local = options->local,
+		.local_domains = options->local_domains,
 		.via = options->via,
 		.auth = options->auth,
 		.helo = options->helo,
@@ -144,8 +185,24 @@ set_up(struct job *job)
 		return -1;
 	job->have_spool = true;
 	route_work(&job->work, &job->spool, &job->route, job->maildomain, &job->arena);
+	job->work.note = note;
+	job->work.note_ctx = job;
 	job->work.no_reports =
 	    options->errors == SENDMAIL_ERRORS_TEXT || options->errors == SENDMAIL_ERRORS_QUIET;
+	return 0;
+}
+
+/* A file that cannot be read: then it is not known who gets the mail. One wrong line is only told. */
+static int
+load_aliases(struct job *job)
+{
+	const struct aliases *a = &job->aliases;
+
+	if (aliases_load(job->options->aliases, &job->aliases, &job->why) != 0)
+		return -1;
+	job->have_aliases = true;
+	for (size_t i = 0; i < a->errors_n; i++)
+		log_warn("%s:%u: %s", a->file, a->errors[i].line, a->errors[i].why);
 	return 0;
 }
 
@@ -160,6 +217,8 @@ set_up_names(struct job *job)
 	if (options->maildomain != NULL &&
 	    dns_name_normalize(options->maildomain, &job->arena, &job->why) == NULL)
 		return fail_prefix(&job->why, "option --maildomain");
+	if (load_aliases(job) != 0)
+		return -1;
 	if (options->masquerade == NULL)
 		return 0;
 	if (masquerade_parse(options->masquerade, &job->arena, &job->masquerade, &job->why) != 0)
@@ -184,21 +243,48 @@ set_notifications(struct job *job)
 		message->recipients[i].notify = options->notify;
 }
 
-static int
-read_message(struct job *job, const struct strs *operands)
+static struct message_options
+message_options(struct job *job)
 {
 	const struct send_options *options = job->options;
-	struct message_options m = { .recipients_from_header = options->from_headers,
+
+	return (struct message_options){ .recipients_from_header = options->from_headers,
 		.ignore_dots = options->ignore_dots,
 		.sender = options->sender,
 		.full_name = options->full_name != NULL ? options->full_name
 							: identity_full_name(&job->arena),
 		.maildomain = job->maildomain,
 		.masquerade = &job->masquerade,
-		.operands = operands->v,
-		.operand_n = operands->n,
+		.aliases = &job->aliases,
+		.alias_files = options->alias_files,
+		.root_to = options->root_to,
+		.default_recipient = options->default_recipient,
+		.local = &job->route.local,
 		.max_bytes = options->max_size };
+}
 
+/* Mail that will wait for somebody to say where it goes: nobody looks for it in a queue. */
+static void
+tell_homeless(const struct job *job)
+{
+	const struct local *local = &job->route.local;
+
+	for (size_t i = 0; local->kind == LOCAL_NONE && i < job->message.recipient_n; i++) {
+		const struct message_recipient *r = &job->message.recipients[i];
+		if (!r->literal && local_is_domain(NULL, r->domain)) {
+			log_error("%s: %s", r->original, LOCAL_ADVICE);
+			return;
+		}
+	}
+}
+
+static int
+read_message(struct job *job, const struct strs *operands)
+{
+	struct message_options m = message_options(job);
+
+	m.operands = operands->v;
+	m.operand_n = operands->n;
 	/* from here on a stop is an end with 75: the temporary file is gone, and nothing was taken over */
 	signals_catch(SIGINT);
 	signals_catch(SIGTERM);
@@ -206,6 +292,7 @@ read_message(struct job *job, const struct strs *operands)
 		return -1;
 	job->have_message = true;
 	set_notifications(job);
+	tell_homeless(job);
 	for (size_t i = 0; i < job->message.problem_n; i++)
 		log_warn("send: %s: %s: not sent there", job->message.problems[i].text,
 		    job->message.problems[i].why);
@@ -258,6 +345,8 @@ send_now(struct job *job)
 	job->results = arena_alloc(&job->arena, job->message.recipient_n * sizeof(*job->results));
 	job->deadline = clock_deadline(job->options->deadline_ms);
 	sched_run(deliver_main, job);
+	for (size_t i = 0; i < job->message.recipient_n; i++)
+		log_result(job, NULL, &job->results[i]);
 	report(job);
 	return deliver_exit(job->results, job->message.recipient_n);
 }
@@ -323,6 +412,20 @@ store_and_try(struct job *job)
 	return status;
 }
 
+static void
+job_close(struct job *job)
+{
+	if (job->have_message)
+		message_fini(&job->message);
+	if (job->have_aliases)
+		aliases_free(&job->aliases);
+	if (job->have_spool)
+		spool_close(&job->spool);
+	route_close(&job->route);
+	arena_free(&job->arena);
+	free(job);
+}
+
 int
 send_message(
     const struct command *self, const struct send_options *options, const struct strs *operands)
@@ -341,13 +444,52 @@ send_message(
 		status = command_fail(self, &job->why);
 	else
 		status = options->no_queue ? send_now(job) : store_and_try(job);
-	if (job->have_message)
-		message_fini(&job->message);
-	if (job->have_spool)
-		spool_close(&job->spool);
-	route_close(&job->route);
-	arena_free(&job->arena);
-	free(job);
+	job_close(job);
+	return status;
+}
+
+/* Everything of one address: who would get the mail, or why nobody. */
+static int
+verify(struct job *job, const char *given)
+{
+	struct message_options m = message_options(job);
+	struct header none = { NULL, 0 };
+	struct message message = { .recipient_n = 0 };
+	char *operand = arena_strdup(&job->arena, given);
+
+	arena_init(&message.arena);
+	m.recipients_from_header = false;
+	m.operands = &operand;
+	m.operand_n = 1;
+	int rc = envelope_recipients(&m, &none, &message, &job->why);
+	if (rc == 0) {
+		printf("%s:", given);
+		for (size_t i = 0; i < message.recipient_n; i++)
+			printf("%s%s", i > 0 ? ", " : " ", message.recipients[i].mailbox);
+		printf("\n");
+	} else {
+		command_fail(job->self, &job->why);
+	}
+	arena_free(&message.arena);
+	return rc;
+}
+
+int
+send_verify(
+    const struct command *self, const struct send_options *options, const struct strs *operands)
+{
+	struct job *job = mem_alloc(sizeof(*job));
+	int status = EX_OK;
+
+	job->self = self;
+	job->options = options;
+	arena_init(&job->arena);
+	if (set_up_names(job) != 0 || set_up(job) != 0)
+		status = command_fail(self, &job->why);
+	for (size_t i = 0; status != EX_CONFIG && i < operands->n; i++)
+		if (verify(job, operands->v[i]) != 0)
+			status = fail_info(job->why.code)->exit_status;
+	job_close(job);
 	return status;
 }
 

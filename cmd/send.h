@@ -11,11 +11,14 @@ struct send_options {
 	const char *sender, *full_name; /* NULL: not given; sender "" or "<>" is the null sender */
 	const char *maildomain, *masquerade;
 	const char *policy, *via, *auth, *helo, *ca_file, *ca_dir;
+	const char *aliases, *root_to, *default_recipient, *local;
+	struct strs local_domains;
 	const char *config, *log, *queue;
 	struct strs resolvers; /* ADDR[:PORT] each */
 	int64_t port, timeout_ms, deadline_ms, max_size;
-	int log_format; /* enum log_format */
-	bool from_headers, ignore_dots, trust_ad, json, quiet, verbose, masquerade_always;
+	int log_format; /* enum maillog_format */
+	bool from_headers, ignore_dots, trust_ad, json, quiet, verbose, masquerade_always,
+	    alias_files;
 	bool no_queue;
 	int delivery; /* enum send_delivery */
 
@@ -31,10 +34,13 @@ struct send_options {
 };
 
 enum send_delivery { DELIVERY_AUTO, DELIVERY_NOW, DELIVERY_BACKGROUND, DELIVERY_QUEUE };
-enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 /* Submit the message on standard input; returns the exit status. self: whose name errors carry. */
 int send_message(
+    const struct command *self, const struct send_options *options, const struct strs *operands);
+
+/* What would become of these addresses: "given: mailbox, mailbox" each (sendmail -bv). */
+int send_verify(
     const struct command *self, const struct send_options *options, const struct strs *operands);
 
 /*

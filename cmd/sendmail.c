@@ -3,6 +3,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "app/alias.h"
 #include "base/log.h"
 #include "send.h"
 
@@ -68,31 +69,46 @@ tell_ignored(const struct sendmail_args *args)
 		log_info("option %.100s ignored", args->ignored.v[i]);
 }
 
-/* "mxtls NAME word..." */
+/* "mxtls queue ACTION [OPTION]... [ID]" */
 static int
-other_command(const char *name, const char *word, const struct strs *more)
+queue_command(const char *action, const struct sendmail_args *args)
 {
-	const struct command *command = command_find(name);
-	char *argv[4] = { (char *)(uintptr_t)name, (char *)(uintptr_t)word, NULL, NULL };
+	static char all[] = "--all", from[] = "--from", to[] = "--to", end[] = "--";
+	char *argv[12] = { (char *)(uintptr_t) "queue", (char *)(uintptr_t)action };
+	int argc = 2;
 
-	(void)more;
-	return command_run(command, 2, argv);
-}
-
-static int
-list_queue(void)
-{
-	if (command_find("queue") == NULL) {
-		printf("Mail queue is empty\n");
-		return EX_OK;
+	/* who names a message wants it tried now */
+	if (args->run_id != NULL || args->run_recipient != NULL || args->run_sender != NULL)
+		argv[argc++] = all;
+	if (args->run_sender != NULL) {
+		argv[argc++] = from;
+		argv[argc++] = (char *)(uintptr_t)args->run_sender;
 	}
-	return other_command("queue", "list", NULL);
+	if (args->run_recipient != NULL) {
+		argv[argc++] = to;
+		argv[argc++] = (char *)(uintptr_t)args->run_recipient;
+	}
+	argv[argc++] = end;
+	if (args->run_id != NULL)
+		argv[argc++] = (char *)(uintptr_t)args->run_id;
+	return command_run(&cmd_queue, argc, argv);
 }
 
+/* newaliases: the file is read as it is; what is wrong in it is told. */
 static int
-run_queue(void)
+check_aliases(const struct send_options *options)
 {
-	return command_find("queue") == NULL ? EX_OK : other_command("queue", "run", NULL);
+	struct aliases aliases;
+	struct fail why;
+
+	if (aliases_load(options->aliases, &aliases, &why) != 0)
+		return command_fail(&self, &why);
+	for (size_t i = 0; i < aliases.errors_n; i++)
+		fprintf(stderr, "%s:%u: %s\n", aliases.file, aliases.errors[i].line,
+		    aliases.errors[i].why);
+	int status = aliases.errors_n > 0 ? EX_DATAERR : EX_OK;
+	aliases_free(&aliases);
+	return status;
 }
 
 static int
@@ -105,12 +121,13 @@ act(const char *name, const struct sendmail_args *args, struct send_options *opt
 	case SENDMAIL_VERSION:
 		return command_version();
 	case SENDMAIL_LIST:
-		return list_queue();
+		return queue_command("list", args);
 	case SENDMAIL_RUN:
-		return run_queue();
+		return queue_command("run", args);
 	case SENDMAIL_ALIASES:
-		return EX_OK;
+		return check_aliases(options);
 	case SENDMAIL_VERIFY:
+		return send_verify(&self, options, &args->operands);
 	case SENDMAIL_SMTP:
 	case SENDMAIL_SEND:
 		break;

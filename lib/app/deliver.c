@@ -283,7 +283,11 @@ group_fiber(void *arg)
 	struct fail why;
 
 	if (gate_enter(job->gate, job->group.deadline, &why) == 0) {
-		run_group(&job->group);
+		if (job->group.local)
+			deliver_local(&job->group);
+		else
+			run_group(&job->group);
+		deliver_own_name(&job->group);
 		gate_leave(job->gate);
 	} else {
 		deliver_fail_pending(&job->group, &why);
@@ -323,8 +327,10 @@ effective_rule(const struct deliver_options *options, const struct rule *rule)
 }
 
 static bool
-same_way(const struct group_job *job, const struct rule *origin, const char *domain)
+same_way(const struct group_job *job, const struct rule *origin, const char *domain, bool local)
 {
+	if (local || job->group.local)
+		return local && job->group.local;
 	/* one connection per next hop and rule: never a strict domain on a weaker rule's connection */
 	if (job->group.origin != origin)
 		return false;
@@ -336,15 +342,17 @@ group_for(struct group_job *jobs, size_t *n_inout, const struct deliver_options 
     const struct message *message, const struct message_recipient *to)
 {
 	const struct rule *origin = rules_match(options->rules, to->domain);
+	bool local = !to->literal && deliver_is_local(options, to->domain);
 
 	for (size_t i = 0; i < *n_inout; i++)
-		if (same_way(&jobs[i], origin, to->domain))
+		if (same_way(&jobs[i], origin, to->domain, local))
 			return &jobs[i];
 	struct group_job *job = &jobs[(*n_inout)++];
 	job->group.options = options;
 	job->group.message = message;
 	job->group.domain = to->domain;
 	job->group.literal = to->literal;
+	job->group.local = local;
 	job->group.origin = origin;
 	job->group.rule = effective_rule(options, origin);
 	return job;

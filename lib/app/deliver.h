@@ -49,11 +49,13 @@ struct deliver_result {
 	    dsn_passed; /* delivered, and the server sends the DSNs from here on (RFC 3461 s5.2.1) */
 };
 
+struct local;
 struct deliver_options {
 	struct dns_resolver *resolver;
 	const struct rules *rules;
 	const struct rule *via; /* of --via: its host replaces that of every rule; NULL: none */
 	const char *ca_file, *ca_dir; /* where a rule names none; NULL: the system's */
+	const struct local *local;    /* mail for users of this host (app/local.h); NULL: kept */
 	const char *helo;             /* FQDN or literal; NULL: the literal of our end */
 	uint16_t port;                /* of MX hosts */
 	int64_t

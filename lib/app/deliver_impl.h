@@ -24,6 +24,7 @@ struct deliver_group {
 	struct rule rule;   /* by value: --via changes it */
 	const struct rule *origin; /* as matched, for reports */
 	bool literal;              /* domain is an address literal */
+	bool local;                /* users of this host: deliver_local */
 	struct deliver_result **members;
 	size_t n;
 
@@ -35,6 +36,15 @@ struct deliver_group {
 	struct deliver_later *later;
 	size_t later_n;
 };
+
+/* Whether mail to a domain is for users of this host, and the delivery of such a group. */
+bool deliver_is_local(const struct deliver_options *options, const char *domain);
+void deliver_local(struct deliver_group *g);
+/*
+ * Mail to this host's own name that no MX takes is for its users, too: it is kept until somebody says where
+ * that goes, not bounced as a mail loop. After a group's end.
+ */
+void deliver_own_name(struct deliver_group *g);
 
 /* An MX host of a group's next hop. */
 struct deliver_host {

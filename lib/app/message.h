@@ -16,10 +16,10 @@
  * out can be sent as it is: lines end in CR LF and nowhere else, none is longer than
  * LIMIT_TEXT_LINE_BYTES, no NUL, no Bcc; addresses in the header have their domain, 8-bit text there
  * is encoded (app/header_rewrite.h). Dots are not stuffed: that belongs to DATA (smtp/data.h).
- *
- * Not done here: aliases.
  */
 struct masquerade;
+struct aliases;
+struct local;
 struct message_options {
 	bool recipients_from_header; /* -t: To, Cc and Bcc, or those of Resent- */
 	bool ignore_dots;            /* -i: a lone dot does not end the message */
@@ -31,12 +31,16 @@ struct message_options {
 	const char *full_name; /* for a From field that we add; NULL: none */
 	/*
 	 * For addresses without a domain (identity_maildomain). NULL, or a name in localhost: senders
-	 * get the host's name, recipients without a domain are refused, since nobody would see their
-	 * mail.
+	 * get the host's name, recipients without a domain are users at localhost.
 	 */
 	const char *maildomain;
 	const struct masquerade *masquerade; /* of senders; NULL: none */
-	char *const *operands;               /* each an address list */
+	/* Where mail for users of this host goes (app/expand.h); each may be NULL. */
+	const struct aliases *aliases;
+	const char *root_to, *default_recipient; /* address lists */
+	const struct local *local;
+	bool alias_files;      /* :include: in aliases counts */
+	char *const *operands; /* each an address list */
 	size_t operand_n;
 	int64_t max_bytes; /* of the whole text as it will be sent; 0: LIMIT_SUBMIT_BYTES */
 };

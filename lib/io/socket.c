@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -41,25 +43,14 @@ connect_failed(int fd, int errnum, const char *text, struct fail *why)
 	return fail_errno(why, connect_code(errnum), "connecting to %s", text);
 }
 
-int
-socket_connect(const struct addr *to, const struct addr *source, int64_t deadline, struct fail *why)
+/* connect(2) said EINPROGRESS. Returns fd or -1, and then fd is closed. */
+static int
+connect_finish(int fd, const char *text, int64_t deadline, struct fail *why)
 {
-	char text[ADDR_TEXT_BYTES];
-	int one = 1, error = 0;
+	int error = 0;
 	socklen_t len = sizeof(error);
-
-	addr_str(to, text);
-	int fd = socket(to->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return connect_failed(fd, errno, text, why);
-	if (source != NULL && bind(fd, (const struct sockaddr *)&source->sa, source->len) != 0)
-		return connect_failed(fd, errno, text, why);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(fd, (const struct sockaddr *)&to->sa, to->len) == 0)
-		return fd;
-	if (errno != EINPROGRESS)
-		return connect_failed(fd, errno, text, why);
 	struct fail wait_why;
+
 	if (io_wait(fd, IO_WRITE, deadline, &wait_why) != 0) {
 		close(fd);
 		if (wait_why.code == FAIL_TIMEOUT)
@@ -72,6 +63,48 @@ socket_connect(const struct addr *to, const struct addr *source, int64_t deadlin
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
 		error = errno;
 	return error == 0 ? fd : connect_failed(fd, error, text, why);
+}
+
+int
+socket_connect_unix(const char *path, int64_t deadline, struct fail *why)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	size_t n = strlen(path);
+
+	if (n >= sizeof(sa.sun_path))
+		return fail_set(why, FAIL_USAGE, "%s: a socket's path has at most %zu bytes", path,
+		    sizeof(sa.sun_path) - 1);
+	memcpy(sa.sun_path, path, n);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return connect_failed(fd, errno, path, why);
+	/* a full backlog is EAGAIN, and nothing tells when it has room: the next try will see */
+	if (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) == 0)
+		return fd;
+	if (errno == ENOENT || errno == EAGAIN)
+		errno = ECONNREFUSED;
+	return errno == EINPROGRESS ? connect_finish(fd, path, deadline, why)
+				    : connect_failed(fd, errno, path, why);
+}
+
+int
+socket_connect(const struct addr *to, const struct addr *source, int64_t deadline, struct fail *why)
+{
+	char text[ADDR_TEXT_BYTES];
+	int one = 1;
+
+	addr_str(to, text);
+	int fd = socket(to->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return connect_failed(fd, errno, text, why);
+	if (source != NULL && bind(fd, (const struct sockaddr *)&source->sa, source->len) != 0)
+		return connect_failed(fd, errno, text, why);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (connect(fd, (const struct sockaddr *)&to->sa, to->len) == 0)
+		return fd;
+	if (errno != EINPROGRESS)
+		return connect_failed(fd, errno, text, why);
+	return connect_finish(fd, text, deadline, why);
 }
 
 int

@@ -15,6 +15,9 @@
 int socket_connect(
     const struct addr *to, const struct addr *source, int64_t deadline, struct fail *why);
 
+/* The same to a Unix socket by its path. Fails also with USAGE (path too long). */
+int socket_connect_unix(const char *path, int64_t deadline, struct fail *why);
+
 /* Bind and listen; *bound_r (may be NULL) is the address with the port that was got. Fails with LISTEN, PERMISSION. */
 int socket_listen(const struct addr *at, int backlog, struct addr *bound_r, struct fail *why);
 
