@@ -15,6 +15,7 @@
 #include "dns/dns.h"
 #include "io/signals.h"
 #include "policy/verdict.h"
+#include "probe_progress.h"
 #include "tls/tls.h"
 
 /* --- options ------------------------------------------------------------------------------------- */
@@ -141,9 +142,13 @@ probe_survey_run(const struct probe_survey *survey, struct arena *arena)
 		.dedupe = cli->dedupe,
 		.names_per_address = (unsigned)cli->names,
 		.meta = &meta };
+	struct probe_progress progress;
 	struct fail why;
 	int ret;
 
+	options.progress = probe_progress_show;
+	options.ctx = &progress;
+	probe_progress_init(&progress, cli->status_file);
 	exclude_init(&exclude);
 	ret = parse_shard(cli->shard, &options.shard, &options.shards, &why);
 	if (ret == 0 && cli->exclude != NULL) {
@@ -165,8 +170,13 @@ probe_survey_run(const struct probe_survey *survey, struct arena *arena)
 			    "option --resume: %s cannot be read twice; give a file",
 			    strcmp(survey->input, "-") == 0 ? "standard input" : survey->input);
 	}
-	if (ret == 0)
+	if (ret == 0) {
 		ret = survey_run(&options, &status, &why);
+		probe_progress_end(&progress, &status,
+		    ret != 0                   ? "failed"
+		    : signals_stop_seen() != 0 ? "interrupted"
+					       : "finished");
+	}
 	exclude_free(&exclude);
 	if (ret == 0)
 		return exit_status(survey, &status);

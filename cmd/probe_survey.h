@@ -47,7 +47,6 @@ struct probe_survey {
 	const char *input, *output;
 	const char *ca_file, *ca_dir, *sni, *source; /* as they were given */
 	bool all_mx;
-	bool quiet_start; /* standard output: no line about the survey itself */
 };
 
 /* Runs it; returns the exit status. Says on stderr what went wrong. */

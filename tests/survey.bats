@@ -20,6 +20,7 @@ zone() {
     echo "polite2.test. MX 10 b.polite.test."
     echo "a.polite.test. A 192.0.2.40"
     echo "b.polite.test. A 192.0.2.40"
+    echo "77.2.0.192.in-addr.arpa. PTR probe.box.test."
     for i in {1..60}; do
         echo "v$i.test. MX 10 mail.v$i.test."
         echo "mail.v$i.test. A 127.2.0.1"
@@ -263,7 +264,11 @@ every_line_once() {
 @test "one address one session at a time, a second apart; five a second in a /24 (DECISIONS D27)" {
     local begun=$SECONDS
     printf '%s\n' polite.test polite2.test > two
-    run -0 "${SURVEY[@]}" -f two -o out.ndjson --key-types any --pace 3s
+    run -0 --separate-stderr "${SURVEY[@]}" -f two -o out.ndjson --key-types any --pace 3s
+    # strangers should know who asks them
+    [[ $stderr == *"EHLO says client.box.test, but the PTR record of 192.0.2.1 does not"* ]] || assert_fail "no warning" "$stderr"
+    run -0 --separate-stderr "${SURVEY[@]}" -f two -o ok.ndjson --key-types any --pace 0 --source 192.0.2.77 --helo probe.box.test
+    same "$stderr" ""
     ((SECONDS - begun >= 3)) || assert_fail "too fast" "$((SECONDS - begun)) s"
     begun=$SECONDS
     printf 'n%d.test\n' {1..12} > network
@@ -296,4 +301,23 @@ every_line_once() {
     same "$stderr" ""
     run -0 bash -c '"$@" | head -n 1 | wc -l' sh "${SURVEY[@]}" -f list --json
     same "$output" 1
+}
+
+# bats test_tags=fibers
+@test "--status-file for machines, SIGUSR1 for people, one line on a terminal" {
+    local pid
+    peer_start held '^ready' "$ROOT/tests/peers/smtp_peer.py" --listen 127.5.0.1:2527 'pause 2500' 'send 220 mx' 'ehlo SIZE' serve
+    printf '%s\n' d0.test d1.test '[127.5.0.1]:2527' > some
+    "${SURVEY[@]}" -f some -o out.ndjson --status-file status > said 2>&1 3>&- &
+    pid=$!
+    wait_for_line status '"in_flight":1,'
+    same "$(jq -r '"\(.state) \(.lines)"' status)" "running 3"
+    kill -USR1 "$pid"
+    wait_for_line said '^mxtls probe: 2 of 3 '
+    wait "$pid"
+    same "$(jq -r '"\(.state) \(.records) \(.verdicts.encrypted) \(.verdicts.plaintext) \(.servers)"' status)" "finished 3 2 1 4"
+    # one line, renewed in place, and nothing else
+    run -0 script -qec "$(printf '%q ' "${SURVEY[@]}" -f some -o out.ndjson) > /dev/null" typescript
+    grep -aqE $'\r[0-9]+ of 3 \\([0-9.]+%\\), ' typescript || assert_fail "no line" "$(cat -v typescript)"
+    grep -aqE 'finished: 3 of 3 \(100.0%\)' typescript || assert_fail "no end" "$(cat -v typescript)"
 }

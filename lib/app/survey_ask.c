@@ -47,8 +47,10 @@ queue_server(struct survey *s, uint32_t number, const struct exchange_facts *mx,
 	slot->job = *where;
 	slot->job.server = number;
 	survey_server_at(&s->table, number)->state = SURVEY_QUEUED;
-	survey_polite_add(&s->polite, &slot->job, &to, slice_str(provider),
-	    literal || (s->probe->allow_private && addr_is_private(&to)), clock_ms());
+	bool ours = literal || (s->probe->allow_private && addr_is_private(&to));
+	if (!ours)
+		survey_check_helo(s, &to);
+	survey_polite_add(&s->polite, &slot->job, &to, slice_str(provider), ours, clock_ms());
 	io_wake(&s->work, -1);
 }
 

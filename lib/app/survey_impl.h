@@ -60,8 +60,9 @@ struct survey {
 	unsigned lines, resolving, fetching; /* of the list: under way, in the DNS, at policies */
 	unsigned running;                    /* sessions */
 	unsigned sessions_max;
-	uint32_t ready;       /* domains that wait no longer: a list by survey_waiting.next */
-	unsigned complaints;  /* about lines of the list */
+	uint32_t ready;      /* domains that wait no longer: a list by survey_waiting.next */
+	unsigned complaints; /* about lines of the list */
+	bool helo_checked;
 	bool over;            /* nothing more is to come: helpers end */
 	struct waitq changed; /* the main fiber: room for more, or all done */
 	struct waitq work;    /* the fiber that begins sessions */
@@ -81,6 +82,14 @@ void survey_broken(struct survey *s, const struct fail *why);
 
 /* Begin what may begin; returns when there may be more, DEADLINE_NEVER when an event says so. */
 int64_t survey_begin_sessions(struct survey *s);
+
+/* --- survey_helo.c: who we say we are ------------------------------------------------------------ */
+
+/*
+ * Warn when the name in EHLO is not what a PTR record says of the address that connections to this
+ * one come from: then those who are asked cannot tell who asks. Once; waits in a fiber of its own.
+ */
+void survey_check_helo(struct survey *s, const struct addr *to);
 
 /* --- survey_ask.c: from names to servers --------------------------------------------------------- */
 

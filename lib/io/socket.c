@@ -137,6 +137,21 @@ socket_listen(const struct addr *at, int backlog, struct addr *bound_r, struct f
 }
 
 bool
+socket_source(const struct addr *to, struct addr *source_r)
+{
+	int fd = socket(to->sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool ok;
+
+	memset(source_r, 0, sizeof(*source_r));
+	source_r->len = sizeof(source_r->sa);
+	ok = fd >= 0 && connect(fd, (const struct sockaddr *)&to->sa, to->len) == 0 &&
+	     getsockname(fd, (struct sockaddr *)&source_r->sa, &source_r->len) == 0;
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+bool
 socket_peer(int fd, struct addr *peer_r)
 {
 	peer_r->len = sizeof(peer_r->sa);

@@ -21,6 +21,9 @@ int socket_connect_unix(const char *path, int64_t deadline, struct fail *why);
 /* Bind and listen; *bound_r (may be NULL) is the address with the port that was got. Fails with LISTEN, PERMISSION. */
 int socket_listen(const struct addr *at, int backlog, struct addr *bound_r, struct fail *why);
 
+/* The address that connections to this one would come from; sends nothing. False without a route. */
+bool socket_source(const struct addr *to, struct addr *source_r);
+
 /* The other end of a connected TCP socket; false for anything else. */
 bool socket_peer(int fd, struct addr *peer_r);
 
