@@ -53,6 +53,10 @@ loop2.test.     MX 10 h69.box.test.
 loop2.test.     MX 20 own.box.test.
 loop3.test.     MX 10 own.box.test.
 loop3.test.     MX 20 h45.box.test.
+loop4.test.     MX 10 own.box.test.
+loop4.test.     MX 10 h45.box.test.
+loop5.test.     MX 10 h45.box.test.
+loop5.test.     MX 20 own.box.test.
 strict.test.    MX 10 h45.box.test.
 xn--bcher-kva.test. MX 10 h45.box.test.
 ZONE
@@ -171,7 +175,7 @@ ROWS
 }
 
 @test "an MX host that is this one is a mail loop: no word is said to it (DECISIONS A9)" {
-    local domain
+    local domain seed
     mx self 1 'send 220 self' 'serve'
     peer_start local '^ready' "$ROOT/tests/peers/smtp_peer.py" --listen 127.0.0.1:25 'send 220 self' 'serve'
     for domain in loop.test loop6.test any.test own.test; do
@@ -181,7 +185,13 @@ ROWS
     # another host that may be up later: no reason to give up
     send 75 "${FROM[@]}" bob@loop2.test
     same "$(r '.status, .failure' | xargs)" "deferred connection-refused"
-    send 0 "${FROM[@]}" bob@loop3.test
+    # who is not before us in preference would bring it back (RFC 5321 s5.1)
+    send 69 "${FROM[@]}" bob@loop3.test
+    same "$(r '.status, .failure, .exchange' | xargs)" "failed mail-loop own.box.test"
+    for seed in 1 2 3 4; do
+        MXTLS_SEED=$seed send 69 "${FROM[@]}" bob@loop4.test
+    done
+    send 0 "${FROM[@]}" bob@loop5.test
     file_has_not "$(peer_log self)" "C: "
     file_has_not "$(peer_log local)" "S1"
     # whoever writes an address means it

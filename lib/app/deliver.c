@@ -232,23 +232,87 @@ ask_in_clear(struct deliver_group *g)
 		deliver_try(g, g->later[i].host, &g->later[i].addr, true, &last);
 }
 
-/* Each host in turn; what then is left has failed. */
-static void
-ask_hosts(struct deliver_group *g, const struct mx_list *list)
+/* Whether an address of the host leads back to us. */
+static bool
+is_self(const struct deliver_group *g, const struct mx_host *mx)
 {
-	struct fail why, host_why;
+	struct exchange_facts unused;
+	struct addr *addrs;
+	struct fail why;
+	size_t n;
 
-	fail_clear(&why);
-	for (size_t i = 0; i < list->n && deliver_pending(g) > 0 && !must_end(g); i++)
+	if (mx_addresses(g->options->resolver, mx, family_of(&g->rule), g->arena, &addrs, &n, &unused,
+		g->deadline, &why) != 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (dial_is_self(&addrs[i]))
+			return true;
+	return false;
+}
+
+/*
+ * RFC 5321 s5.1: where we are among the hosts, those that are not before us in preference are not for us:
+ * they would bring the message back. True when that is so from host i on.
+ */
+static bool
+ends_at_self(struct deliver_group *g, const struct mx_list *list, size_t i)
+{
+	const struct mx_host *self = NULL;
+
+	if (g->rule.via_host != NULL || g->literal || must_end(g) ||
+	    (i > 0 && list->hosts[i - 1].preference == list->hosts[i].preference))
+		return false;
+	for (size_t k = i; k < list->n && self == NULL; k++) {
+		if (list->hosts[k].preference != list->hosts[i].preference)
+			break;
+		if (is_self(g, &list->hosts[k]))
+			self = &list->hosts[k];
+	}
+	for (size_t k = 0; self != NULL && k < g->n; k++) {
+		struct deliver_result *r = g->members[k];
+		if (r->status != DELIVER_PENDING || r->why.code != FAIL_NONE)
+			continue;
+		fail_set(&r->why, FAIL_CONNECT_SELF,
+		    "%s is this host, and no other one is before it in preference: mail loop",
+		    self->name);
+		r->exchange = self->name;
+		r->exit_status = fail_info(FAIL_CONNECT_SELF)->exit_status;
+		snprintf(r->enhanced, sizeof(r->enhanced), "%s",
+		    fail_info(FAIL_CONNECT_SELF)->enhanced);
+	}
+	return self != NULL;
+}
+
+/* Each host in turn. why_r: of a host that could not even be found, or NONE. */
+static void
+ask_hosts(struct deliver_group *g, const struct mx_list *list, struct fail *why_r)
+{
+	struct fail host_why;
+
+	fail_clear(why_r);
+	g->other_failure = false;
+	g->later_n = 0;
+	for (size_t i = 0; i < list->n && deliver_pending(g) > 0 && !must_end(g); i++) {
+		if (ends_at_self(g, list, i))
+			break;
 		/* a host that can be found later outweighs one that never will */
 		if (try_host(g, &list->hosts[i], &host_why) != 0 &&
-		    (why.code == FAIL_NONE || !fail_is_temporary(&why)))
-			why = host_why;
+		    (why_r->code == FAIL_NONE || !fail_is_temporary(why_r)))
+			*why_r = host_why;
+	}
 	ask_in_clear(g);
 	if (must_end(g) && deliver_pending(g) > 0)
-		fail_set(&why, clock_ms() >= g->deadline ? FAIL_TIMEOUT : FAIL_CANCELLED,
+		fail_set(why_r, clock_ms() >= g->deadline ? FAIL_TIMEOUT : FAIL_CANCELLED,
 		    "out of time before every host was asked");
-	deliver_fail_pending(g, why.code == FAIL_NONE ? NULL : &why);
+}
+
+static bool
+would_give_up(const struct deliver_group *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (g->members[i]->status == DELIVER_PENDING && gives_up(g, g->members[i]))
+			return true;
+	return false;
 }
 
 static void
@@ -264,7 +328,11 @@ run_group(struct deliver_group *g)
 		deliver_fail_pending(g, &why);
 		return;
 	}
-	ask_hosts(g, &list);
+	ask_hosts(g, &list, &why);
+	/* RFC 8461 s5.1: not for good by a policy that may have changed */
+	if (why.code == FAIL_NONE && would_give_up(g) && deliver_sts_changed(g))
+		ask_hosts(g, &list, &why);
+	deliver_fail_pending(g, why.code == FAIL_NONE ? NULL : &why);
 }
 
 /* --- all groups ------------------------------------------------------------------------------------ */

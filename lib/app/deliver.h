@@ -7,6 +7,7 @@
 #include "app/message.h"
 #include "base/facts.h"
 #include "dns/dns.h"
+#include "policy/mtasts_lookup.h"
 #include "policy/rules.h"
 
 /*
@@ -52,6 +53,7 @@ struct deliver_result {
 struct local;
 struct deliver_options {
 	struct dns_resolver *resolver;
+	struct mtasts *mtasts; /* NULL: MTA-STS policies are not looked for */
 	const struct rules *rules;
 	const struct rule *via; /* of --via: its host replaces that of every rule; NULL: none */
 	const char *ca_file, *ca_dir; /* where a rule names none; NULL: the system's */

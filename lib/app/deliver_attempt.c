@@ -31,6 +31,59 @@ constraints(const struct deliver_group *g, const struct deliver_host *host, cons
 	return kept;
 }
 
+/* With a smarthost the domain's policy is not consulted (DECISIONS E30); a literal has none. */
+static void
+look_up_sts(struct deliver_group *g, unsigned flags)
+{
+	struct fail why;
+
+	facts_init_sts_facts(&g->sts);
+	g->sts_known = true;
+	if (g->options->mtasts == NULL || g->rule.via_host != NULL || g->literal)
+		return;
+	g->sts_failed = mtasts_lookup(g->options->mtasts, g->domain, flags, g->arena, &g->sts,
+			    g->deadline, &why) != 0;
+}
+
+static enum sts_effect
+sts_effect(struct deliver_group *g, const struct deliver_host *host)
+{
+	if (!g->sts_known)
+		look_up_sts(g, 0);
+	if (g->sts_failed)
+		return STS_EFFECT_ERROR;
+	if (g->sts.status != STS_VALID)
+		return STS_EFFECT_NONE;
+	switch (g->sts.mode) {
+	case STS_MODE_ENFORCE:
+		return mtasts_mx_matches(&g->sts.mx, host->mx->name) ? STS_EFFECT_MATCH
+								     : STS_EFFECT_NO_MATCH;
+	case STS_MODE_TESTING:
+		return STS_EFFECT_TESTING;
+	case STS_MODE_NONE:
+	case STS_MODE_UNKNOWN:
+		break;
+	}
+	return STS_EFFECT_NONE;
+}
+
+bool
+deliver_sts_changed(struct deliver_group *g)
+{
+	struct sts_facts old = g->sts;
+
+	if (!g->sts_known || !mtasts_is_enforced(&old))
+		return false;
+	look_up_sts(g, MTASTS_AGAIN);
+	if (g->sts_failed || g->sts.status != STS_VALID || g->sts.mode != old.mode ||
+	    g->sts.mx.n != old.mx.n)
+		return true;
+	for (size_t i = 0; i < old.mx.n; i++)
+		if (strcmp(g->sts.mx.v[i], old.mx.v[i]) != 0)
+			return true;
+	return false;
+}
+
 void
 deliver_demand(struct deliver_group *g, struct deliver_host *host, const struct addr *to,
     struct demand *demand_r)
@@ -40,7 +93,6 @@ deliver_demand(struct deliver_group *g, struct deliver_host *host, const struct 
 		.more = more,
 		.host = host->mx->name,
 		.nexthop = rule_nexthop(&g->rule, g->domain),
-		.sts = host->sts,
 		.mx_secure = g->mx_dnssec == DNSSEC_SECURE,
 		.require_tls = g->message->require_tls,
 		.tls_required_no = g->message->tls_required_no };
@@ -55,6 +107,9 @@ deliver_demand(struct deliver_group *g, struct deliver_host *host, const struct 
 	}
 	if (decide_asks_dane(&site))
 		site.tlsa = host->facts.tlsa.status;
+	/* where DANE comes first there is nothing to fetch */
+	if (decide_asks_sts(&site) && (site.tlsa != TLSA_USABLE || g->rule.no_dane))
+		site.sts = sts_effect(g, host);
 	decide_demand(&site, demand_r);
 }
 

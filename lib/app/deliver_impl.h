@@ -32,6 +32,8 @@ struct deliver_group {
 	struct tls_trust *trust;
 	enum dnssec mx_dnssec; /* of what led to the hosts; SECURE: the administrator named them */
 	int64_t age_s;         /* of the message */
+	struct sts_facts sts; /* of the domain, once it was asked for */
+	bool sts_known, sts_failed;
 	bool other_failure;    /* of a host that could not be asked: the policy is not to blame */
 	struct deliver_later *later;
 	size_t later_n;
@@ -51,7 +53,6 @@ struct deliver_host {
 	const struct mx_host *mx;
 	struct exchange_facts facts; /* addresses and TLSA records */
 	bool tlsa_known;
-	enum sts_effect sts;
 };
 
 /* Members without a final answer: not tried, or deferred in a way that another host may mend. */
@@ -66,6 +67,12 @@ void deliver_fail_pending(struct deliver_group *g, const struct fail *why);
 /* What is demanded at one address of a host; asks for its TLSA records where they count. */
 void deliver_demand(struct deliver_group *g, struct deliver_host *host, const struct addr *to,
     struct demand *demand_r);
+
+/*
+ * The MTA-STS policy of the group's domain anew, since a message is about to fail for good by it (RFC 8461 s5.1).
+ * True when it is another one now.
+ */
+bool deliver_sts_changed(struct deliver_group *g);
 
 /*
  * Try one address of one host for all pending members, as far as the demand allows it. clear_retry: as of

@@ -38,6 +38,24 @@ check_self(int fd, const struct addr *to, struct fail *why)
 	return fail_set(why, FAIL_CONNECT_SELF, "%s is our own address: mail loop", text);
 }
 
+bool
+dial_is_self(const struct addr *to)
+{
+	struct addr at = *to;
+	int fd;
+	bool self;
+
+	if (addr_is_loopback(to) || addr_is_unspecified(to))
+		return true;
+	addr_set_port(&at, 25); /* any: a datagram socket only looks for the way */
+	fd = socket(to->sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	self = fd >= 0 && connect(fd, (const struct sockaddr *)&at.sa, at.len) == 0 &&
+	       check_self(fd, to, NULL) != 0;
+	if (fd >= 0)
+		close(fd);
+	return self;
+}
+
 int
 dial(const struct addr *to, const struct dial_options *options, double *seconds_r, int64_t deadline,
     struct fail *why)

@@ -41,6 +41,12 @@ int dial_check(const struct addr *to, const struct dial_options *options, struct
 int dial(const struct addr *to, const struct dial_options *options, double *seconds_r,
     int64_t deadline, struct fail *why);
 
+/*
+ * Whether an address leads back to this host: loopback, unspecified, or one that the system would connect to from
+ * itself. Sends nothing.
+ */
+bool dial_is_self(const struct addr *to);
+
 /* Whether connections can come from this address: 0, or -1 with why (USAGE). Sends nothing. */
 int dial_source_check(const struct addr *source, struct fail *why);
 

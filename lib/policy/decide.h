@@ -19,7 +19,8 @@ enum sts_effect {
 	STS_EFFECT_NONE, /* no policy (mode none, not published, never fetched), or not looked for */
 	STS_EFFECT_TESTING, /* nothing is enforced */
 	STS_EFFECT_MATCH,   /* enforce, and the host is listed */
-	STS_EFFECT_NO_MATCH /* enforce, and it is not */
+	STS_EFFECT_NO_MATCH, /* enforce, and it is not */
+	STS_EFFECT_ERROR     /* what was remembered cannot be read, or time was up: nobody knows */
 };
 
 /* What is known of a host before it is connected to. */
@@ -79,6 +80,7 @@ struct demand {
  *   TLSA bogus, error       -    -    skip  skip     skip    -       -            skip  skip
  *   TLSA none               -    -    -     -        -       -       -            -     skip
  *   MTA-STS enforce *       -    -    chain chain    chain   -       -            -     -
+ *   ... unknown *            -    -    skip  skip     skip    -       -            -     -
  *   ... host not listed *   -    -    skip  skip     skip    -       -            -     -
  * (*) not where TLSA is usable: DANE comes first (RFC 8461 s2). match, chain and TLS include must;
  * skip is without a connection.

@@ -76,6 +76,8 @@ add_sts(struct demand *d, enum sts_effect sts)
 {
 	if (sts == STS_EFFECT_NO_MATCH)
 		refuse(d, FAIL_STS_MX, "the domain's MTA-STS policy does not list this host");
+	if (sts == STS_EFFECT_ERROR)
+		refuse(d, FAIL_STS_LOOKUP, "the domain's MTA-STS policy could not be found out");
 	if (sts != STS_EFFECT_MATCH)
 		return;
 	need_tls(d);
@@ -126,7 +128,8 @@ static bool
 published(const struct decide_site *site)
 {
 	return dane_needs_tls(site->tlsa) || site->tlsa == TLSA_BOGUS || site->tlsa == TLSA_ERROR ||
-	       site->sts == STS_EFFECT_MATCH || site->sts == STS_EFFECT_NO_MATCH;
+	       site->sts == STS_EFFECT_MATCH || site->sts == STS_EFFECT_NO_MATCH ||
+	       site->sts == STS_EFFECT_ERROR;
 }
 
 static bool
