@@ -1,11 +1,14 @@
 #include "route.h"
 
+#include <unistd.h>
+
 #include "app/credentials.h"
 #include "app/identity.h"
 #include "app/masquerade.h"
 #include "app/places.h"
 #include "command.h"
 #include "net/helo.h"
+#include "policy/mtasts_cache.h"
 #include "policy/mx.h"
 #include "tls/verify.h"
 
@@ -107,13 +110,45 @@ set_up(
 	return command_resolver(&options->resolvers, options->trust_ad, arena, &d->resolver, why);
 }
 
+/*
+ * Policies are kept beside the queue. Who asks another resolver, or believes other certificates, may see
+ * other policies than everybody else, so he leaves the shared ones as they are (DECISIONS A7).
+ */
+static int
+set_up_sts(
+    struct route *route, const struct route_options *options, struct arena *arena, struct fail *why)
+{
+	bool own_view = options->resolvers.n > 0 || options->trust_ad || options->ca_file != NULL ||
+			options->ca_dir != NULL;
+	struct mtasts_options sts = { .resolver = route->deliver.resolver };
+	const char *dir = places_state("sts", arena, NULL);
+
+	if (route->deliver.resolver == NULL)
+		return 0;
+	route->trust = tls_trust_new(options->ca_file, options->ca_dir, why);
+	if (route->trust == NULL)
+		return -1;
+	/* without a place for it nothing was ever remembered; one that cannot be read is no reason to forget */
+	if (dir != NULL)
+		route->cache = mtasts_cache_open(dir, own_view, why);
+	if (dir != NULL && route->cache == NULL && access(dir, F_OK) == 0)
+		return -1;
+	route->http = http_new(&(
+	    struct http_options){ .resolver = route->deliver.resolver, .trust = route->trust });
+	sts.http = route->http;
+	sts.store = route->cache == NULL ? NULL : mtasts_cache_store(route->cache);
+	route->deliver.mtasts = mtasts_new(&sts);
+	return 0;
+}
+
 int
 route_open(
     struct route *route, const struct route_options *options, struct arena *arena, struct fail *why)
 {
 	*route = (struct route){ 0 };
 	tls_init();
-	if (load_policy(route, options, arena, why) == 0 && set_up(route, options, arena, why) == 0)
+	if (load_policy(route, options, arena, why) == 0 &&
+	    set_up(route, options, arena, why) == 0 && set_up_sts(route, options, arena, why) == 0)
 		return 0;
 	route_close(route);
 	return -1;
@@ -122,6 +157,10 @@ route_open(
 void
 route_close(struct route *route)
 {
+	mtasts_free(route->deliver.mtasts);
+	http_free(route->http);
+	mtasts_cache_free(route->cache);
+	tls_trust_free(route->trust);
 	dns_resolver_free(route->deliver.resolver);
 	rules_free(route->rules);
 	*route = (struct route){ 0 };

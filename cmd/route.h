@@ -18,6 +18,10 @@ struct route_options {
 
 struct route {
 	struct rules *rules;
+	/* for MTA-STS policies */
+	struct tls_trust *trust;
+	struct http *http;
+	struct mtasts_cache *cache;
 	struct rule via;
 	struct local local;
 	struct deliver_options deliver; /* points into the route, which must not move */
