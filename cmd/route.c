@@ -133,8 +133,8 @@ set_up_sts(
 		route->cache = mtasts_cache_open(dir, own_view, why);
 	if (dir != NULL && route->cache == NULL && access(dir, F_OK) == 0)
 		return -1;
-	route->http = http_new(&(
-	    struct http_options){ .resolver = route->deliver.resolver, .trust = route->trust });
+	route->http = http_new(
+	    &(struct http_options){ .resolver = route->deliver.resolver, .trust = route->trust });
 	sts.http = route->http;
 	sts.store = route->cache == NULL ? NULL : mtasts_cache_store(route->cache);
 	route->deliver.mtasts = mtasts_new(&sts);

@@ -241,8 +241,8 @@ is_self(const struct deliver_group *g, const struct mx_host *mx)
 	struct fail why;
 	size_t n;
 
-	if (mx_addresses(g->options->resolver, mx, family_of(&g->rule), g->arena, &addrs, &n, &unused,
-		g->deadline, &why) != 0)
+	if (mx_addresses(g->options->resolver, mx, family_of(&g->rule), g->arena, &addrs, &n,
+		&unused, g->deadline, &why) != 0)
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (dial_is_self(&addrs[i]))
@@ -277,8 +277,8 @@ ends_at_self(struct deliver_group *g, const struct mx_list *list, size_t i)
 		    self->name);
 		r->exchange = self->name;
 		r->exit_status = fail_info(FAIL_CONNECT_SELF)->exit_status;
-		snprintf(r->enhanced, sizeof(r->enhanced), "%s",
-		    fail_info(FAIL_CONNECT_SELF)->enhanced);
+		snprintf(
+		    r->enhanced, sizeof(r->enhanced), "%s", fail_info(FAIL_CONNECT_SELF)->enhanced);
 	}
 	return self != NULL;
 }

@@ -32,9 +32,9 @@ struct deliver_group {
 	struct tls_trust *trust;
 	enum dnssec mx_dnssec; /* of what led to the hosts; SECURE: the administrator named them */
 	int64_t age_s;         /* of the message */
-	struct sts_facts sts; /* of the domain, once it was asked for */
+	struct sts_facts sts;  /* of the domain, once it was asked for */
 	bool sts_known, sts_failed;
-	bool other_failure;    /* of a host that could not be asked: the policy is not to blame */
+	bool other_failure; /* of a host that could not be asked: the policy is not to blame */
 	struct deliver_later *later;
 	size_t later_n;
 };

@@ -17,8 +17,8 @@
 /* What the MTA-STS policy of the domain says about one MX host (RFC 8461 s5). */
 enum sts_effect {
 	STS_EFFECT_NONE, /* no policy (mode none, not published, never fetched), or not looked for */
-	STS_EFFECT_TESTING, /* nothing is enforced */
-	STS_EFFECT_MATCH,   /* enforce, and the host is listed */
+	STS_EFFECT_TESTING,  /* nothing is enforced */
+	STS_EFFECT_MATCH,    /* enforce, and the host is listed */
 	STS_EFFECT_NO_MATCH, /* enforce, and it is not */
 	STS_EFFECT_ERROR     /* what was remembered cannot be read, or time was up: nobody knows */
 };
