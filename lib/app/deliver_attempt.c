@@ -43,6 +43,8 @@ look_up_sts(struct deliver_group *g, unsigned flags)
 		return;
 	g->sts_failed = mtasts_lookup(g->options->mtasts, g->domain, flags, g->arena, &g->sts,
 			    g->deadline, &why) != 0;
+	if (g->sts_failed)
+		g->sts.reason = arena_strdup(g->arena, why.text);
 }
 
 static enum sts_effect
@@ -302,7 +304,9 @@ deliver_try(struct deliver_group *g, struct deliver_host *host, const struct add
 		a->facts.ip = arena_alloc(g->arena, ADDR_TEXT_BYTES);
 		addr_ip_str(to, a->facts.ip);
 		a->facts.port = addr_port(to);
-		fail_set(&why, a->demand.code, "%s: %s", host->mx->name, a->demand.reason);
+		const char *more = a->demand.code == FAIL_STS_LOOKUP ? g->sts.reason : NULL;
+		fail_set(&why, a->demand.code, "%s: %s%s%s", host->mx->name, a->demand.reason,
+		    more == NULL ? "" : ": ", more == NULL ? "" : more);
 		g->other_failure |= !decide_is_policy_failure(why.code);
 		deliver_note_failure_all(a, NULL, &why, STAGE_SESSION);
 	}

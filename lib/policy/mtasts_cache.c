@@ -12,8 +12,9 @@
 #include "base/mem.h"
 
 struct mtasts_cache {
-	char *path; /* for texts */
-	int dir;    /* -1: it is not there, which read_only may find */
+	char *path;   /* for texts */
+	int dir;      /* -1: it is not there, which read_only may find */
+	pid_t opener; /* a child has its descriptors closed: it opens its own */
 	uid_t owner;
 	bool read_only;
 	struct mtasts_store store;
@@ -42,6 +43,38 @@ check_name(const char *domain, struct fail *why)
 		label++;
 	}
 	return fail_set(why, FAIL_DNS_NAME, "not a domain in A-labels: %s", domain);
+}
+
+/* --- the directory -------------------------------------------------------------------------------- */
+
+/* Its parents are somebody else's business. */
+static int
+open_dir(struct mtasts_cache *cache, struct fail *why)
+{
+	struct stat st;
+
+	if (!cache->read_only && mkdir(cache->path, 0700) != 0 && errno != EEXIST)
+		return fail_errno(why, FAIL_STORAGE, "cannot make %s", cache->path);
+	cache->dir = open(cache->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (cache->dir < 0 && errno == ENOENT && cache->read_only)
+		return 0; /* a child looks again */
+	if (cache->dir < 0 || fstat(cache->dir, &st) != 0)
+		return fail_errno(why, FAIL_STORAGE, "%s", cache->path);
+	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return fail_set(why, FAIL_PERMISSION,
+		    "%s: others than its owner may write in it (chmod go-w)", cache->path);
+	if (!cache->read_only && st.st_uid != geteuid())
+		return fail_set(why, FAIL_PERMISSION, "%s belongs to another user", cache->path);
+	cache->owner = st.st_uid;
+	cache->opener = getpid();
+	return 0;
+}
+
+/* The number that we had before a fork may be anybody's now. */
+static int
+open_in_child(struct mtasts_cache *cache, struct fail *why)
+{
+	return cache->opener == getpid() ? 0 : open_dir(cache, why);
 }
 
 /* --- reading -------------------------------------------------------------------------------------- */
@@ -89,8 +122,10 @@ read_file(const struct mtasts_cache *cache, int fd, const char *domain, struct m
 static int
 cache_load(void *ctx, const char *domain, struct mtasts_entry *entry, struct fail *why)
 {
-	const struct mtasts_cache *cache = ctx;
+	struct mtasts_cache *cache = ctx;
 
+	if (open_in_child(cache, why) != 0)
+		return -1;
 	if (cache->dir < 0)
 		return 0;
 	if (check_name(domain, why) != 0)
@@ -159,10 +194,10 @@ replace(const struct mtasts_cache *cache, const char *domain, const struct buf *
 static int
 cache_save(void *ctx, const char *domain, const struct mtasts_entry *entry, struct fail *why)
 {
-	const struct mtasts_cache *cache = ctx;
+	struct mtasts_cache *cache = ctx;
 	struct buf text;
 
-	if (check_name(domain, why) != 0)
+	if (open_in_child(cache, why) != 0 || check_name(domain, why) != 0)
 		return -1;
 	buf_init(&text, LIMIT_STS_CACHE_BYTES);
 	mtasts_cache_write(entry, domain, &text);
@@ -180,6 +215,8 @@ mtasts_cache_forget(struct mtasts_cache *cache, const char *domain, struct fail 
 		return -1;
 	if (cache->read_only)
 		return fail_set(why, FAIL_STORAGE, "%s is open for reading only", cache->path);
+	if (open_in_child(cache, why) != 0)
+		return -1;
 	if (unlinkat(cache->dir, domain, 0) == 0)
 		return 1;
 	if (errno == ENOENT)
@@ -187,29 +224,7 @@ mtasts_cache_forget(struct mtasts_cache *cache, const char *domain, struct fail 
 	return fail_errno(why, FAIL_STORAGE, "%s/%s", cache->path, domain);
 }
 
-/* --- the directory -------------------------------------------------------------------------------- */
-
-/* Its parents are somebody else's business. */
-static int
-open_dir(struct mtasts_cache *cache, struct fail *why)
-{
-	struct stat st;
-
-	if (!cache->read_only && mkdir(cache->path, 0700) != 0 && errno != EEXIST)
-		return fail_errno(why, FAIL_STORAGE, "cannot make %s", cache->path);
-	cache->dir = open(cache->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (cache->dir < 0 && errno == ENOENT && cache->read_only)
-		return 0;
-	if (cache->dir < 0 || fstat(cache->dir, &st) != 0)
-		return fail_errno(why, FAIL_STORAGE, "%s", cache->path);
-	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		return fail_set(why, FAIL_PERMISSION,
-		    "%s: others than its owner may write in it (chmod go-w)", cache->path);
-	if (!cache->read_only && st.st_uid != geteuid())
-		return fail_set(why, FAIL_PERMISSION, "%s belongs to another user", cache->path);
-	cache->owner = st.st_uid;
-	return 0;
-}
+/* --- opening --------------------------------------------------------------------------------------- */
 
 struct mtasts_cache *
 mtasts_cache_open(const char *dir, bool read_only, struct fail *why)
