@@ -113,11 +113,11 @@ man-fields: $(B)/mxtls
 
 # One file: tests/box bats tests/NAME.bats
 .PHONY: bats
-bats: $(B)/mxtls $(PROGRAM_BIN)
+bats: $(B)/mxtls $(PROGRAM_BIN) $(SHIM)
 	@MXTLS=$(CURDIR)/$(B)/mxtls tests/run-bats
 
 .PHONY: test
-test: $(B)/mxtls $(PROGRAM_BIN) $(UNIT_BIN) $(REPLAY_BIN)
+test: $(B)/mxtls $(PROGRAM_BIN) $(SHIM) $(UNIT_BIN) $(REPLAY_BIN)
 	@tests/run-test $(B)
 
 # The same under valgrind: leaks too.
@@ -142,6 +142,16 @@ fuzz-programs: $(FUZZ_BIN)
 $(B)/tests/fuzz/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(B)/libmxtls.a
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+# kill -9 and errors at every I/O call of the queue, some minutes; TORTURE="--action kill" for some of it.
+SHIM := $(B)/tests/torture/shim.so
+.PHONY: torture
+torture: $(B)/mxtls $(SHIM)
+	@tests/box python3 tests/torture/run.py $(abspath $(B)/mxtls) $(abspath $(SHIM)) $(TORTURE)
+$(SHIM): tests/torture/shim.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) -D_GNU_SOURCE -std=c11 -O1 -Wall -Wextra -shared -fPIC -o $@ $<
 
 .PHONY: lint
 lint:

@@ -166,6 +166,7 @@ PY
     same "$(rcpts many2)" "$(printf 'v%s@d42.test\n' {1..30} | sort | xargs)"
 }
 
+# bats test_tags=fibers
 @test "one destination that hangs holds up no other" {
     mx hang 43 'stall'
     mx fine 44 'send 220 mx' 'serve'

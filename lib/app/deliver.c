@@ -77,11 +77,15 @@ deliver_fail_pending(struct deliver_group *g, const struct fail *why)
 		}
 		r->why = why != NULL ? *why : no_host;
 		const struct fail_info *info = fail_info(r->why.code);
-		r->status = info->enhanced[0] == '5' ? DELIVER_FAILED : DELIVER_DEFERRED;
+		/* a smarthost that is not found is somebody's mistake, which is no reason to return all mail */
+		bool permanent = info->enhanced[0] == '5' && g->rule.via_host == NULL;
+		r->status = permanent ? DELIVER_FAILED : DELIVER_DEFERRED;
 		r->exit_status = info->exit_status;
 		if (r->status == DELIVER_DEFERRED && info->class != FAIL_CLASS_LOCAL)
 			r->exit_status = EX_TEMPFAIL;
 		snprintf(r->enhanced, sizeof(r->enhanced), "%s", info->enhanced);
+		if (!permanent)
+			r->enhanced[0] = '4';
 	}
 }
 

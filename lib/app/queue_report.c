@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/dsn.h"
@@ -116,8 +117,22 @@ write_report(const struct report *r, const struct dsn *d, struct slice text, str
 		queuefile_release(&w);
 		return 0;
 	}
-	/* made before a crash */
-	return why->errnum == EEXIST ? 0 : -1;
+	return -1;
+}
+
+/*
+ * After a crash the report that was announced may be made, or in part: then its beginning is in tmp/ under
+ * the same name, and nobody else's, since we hold the finish lock. True when it is made.
+ */
+static bool
+is_made(const struct report *r)
+{
+	struct stat st;
+
+	if (fstatat(r->item->spool->q, r->id, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return true;
+	unlinkat(r->item->spool->tmp, r->id, 0);
+	return false;
 }
 
 static int
@@ -264,7 +279,7 @@ report_ends(struct report *r, struct fail *why)
 		if (append(r->item, 'B', r->list, r->n, r->id, true, why) != 0)
 			return -1;
 	}
-	if (make_report(r, why) != 0)
+	if (!is_made(r) && make_report(r, why) != 0)
 		return -1;
 	/* without pending recipients the message ends now, and its journal with it */
 	if (queue_journal_count(j, QUEUE_RCPT_PENDING) == 0) {

@@ -207,12 +207,13 @@ note_all_rest(struct attempt_note *note, struct deliver_result *results, size_t 
 }
 
 static void
-fail_all(
-    const struct message *message, struct deliver_result *results, size_t n, const struct fail *why)
+fail_all(const struct queue_work *work, const struct message *message,
+    struct deliver_result *results, size_t n, const struct fail *why)
 {
 	for (size_t i = 0; i < n; i++) {
 		memset(&results[i], 0, sizeof(results[i]));
 		results[i].to = &message->recipients[i];
+		results[i].rule = rules_match(work->deliver.rules, message->recipients[i].domain);
 		results[i].status = DELIVER_DEFERRED;
 		results[i].why = *why;
 		results[i].exit_status = fail_info(why->code)->exit_status;
@@ -228,7 +229,7 @@ try_message(struct attempt_note *note, struct deliver_result *results, size_t n,
 	struct deliver_options options = note->work->deliver;
 
 	if (queue_item_reserve(note->item, why) != 0) {
-		fail_all(note->message, results, n, why);
+		fail_all(note->work, note->message, results, n, why);
 		return -1;
 	}
 	options.delivered = on_delivered;

@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""
+The torture of the queue (make torture): kill -9 and errors at every I/O call of submit, run and report.
+
+    run.py MXTLS SHIM [--sample N --seed S] [--scenario NAME] [--action NAME]
+
+Run it inside tests/box. Each round has a queue of its own on tmpfs; the program runs under the shim, in a PID
+namespace, so that "kill" leaves none of it; then the queue is run without the shim, and what the sink took is
+compared with what was promised:
+
+  - exit status 0, or killed behind the commit: every recipient is delivered or, if refused, reported
+  - another exit status: nothing of the message is in the queue, nobody got it
+  - killed before the commit: all or nothing
+  - nobody gets it more than twice; those who were not in flight, once
+
+Prints a line for each failure and at the end how many rounds there were; exit status 1 if any failed.
+"""
+import argparse
+import collections
+import json
+import os
+import random
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+ACTIONS = ["kill", "eio", "enospc", "eintr", "emfile", "short", "full"]
+RCPTS = ["good@[127.0.0.1]", "bad@[127.0.0.1]", "later@[127.0.0.2]", "two@[127.0.0.2]"]
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Torture:
+    def __init__(self, args):
+        self.args = args
+        self.dir = tempfile.mkdtemp(prefix="torture.", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
+        self.port = 20000 + os.getpid() % 20000
+        self.log = f"{self.dir}/sink.log"
+        self.shm = f"{self.dir}/counter"
+        self.sink = subprocess.Popen([sys.executable, f"{HERE}/sink.py", str(self.port), self.log],
+                                     stdout=subprocess.PIPE)
+        assert self.sink.stdout.readline() == b"ready\n"
+        self.serial = 0
+        self.read_to = 0
+        self.taken = collections.Counter()
+        self.failures = self.rounds = self.struck = 0
+
+    def close(self):
+        self.sink.terminate()
+        self.sink.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def arrived(self):
+        """Counter of (token, recipient)."""
+        with open(self.log) as f:
+            f.seek(self.read_to)
+            for line in f:
+                self.taken[tuple(line.split())] += 1
+            self.read_to = f.tell()
+        return self.taken
+
+    def mxtls(self, words, stdin=None, at=None, action="", timeout=60):
+        env = dict(os.environ, MXTLS_SEED="1")
+        command = [self.args.mxtls, *words]
+        if at is not None:
+            with open(self.shm, "wb") as f:
+                f.write(struct.pack("Q", 0))
+            env.update(TORTURE_SHM=self.shm, TORTURE_AT=str(at), TORTURE_ACTION=action,
+                       TORTURE_LOG=f"{self.dir}/struck")
+            # the shell is the namespace's init and survives kill(-1)
+            inner = ('LD_PRELOAD=$SHIM "$@"; status=$?; '
+                     'while kill -0 -1 2> /dev/null; do sleep 0.01; done; exit $status')
+            env["SHIM"] = self.args.shim
+            command = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c", inner, "sh", *command]
+        return subprocess.run(command, input=stdin, env=env, capture_output=True, timeout=timeout)
+
+    def common(self, queue):
+        return ["--queue", queue, "--port", str(self.port), "--timeout", "5s", "--resolver", "127.0.0.1:9"]
+
+    def send(self, queue, token, delivery, **how):
+        text = f"From: {token}@client.example\nSubject: {token}\nDate: x\nMessage-ID: <{token}@x>\n\ntext\n"
+        words = ["send", "--delivery", delivery, "--quiet", "-f", f"{token}@[127.0.0.3]", *self.common(queue), *RCPTS]
+        return self.mxtls(words, text.encode(), **how)
+
+    def run(self, queue, **how):
+        return self.mxtls(["queue", "run", "--all", *self.common(queue)], **how)
+
+    def in_queue(self, queue):
+        out = subprocess.run([self.args.mxtls, "queue", "list", "--json", "--queue", queue], capture_output=True)
+        return [json.loads(line) for line in out.stdout.splitlines()]
+
+    # --- scenarios: what is tortured; each returns (completed process, whether the message was stored before)
+
+    def submit(self, queue, token, **how):
+        return self.send(queue, token, "queue", **how), False
+
+    def deliver(self, queue, token, **how):
+        return self.send(queue, token, "now", **how), False
+
+    def background(self, queue, token, **how):
+        return self.send(queue, token, "background", **how), False
+
+    def runner(self, queue, token, **how):
+        assert self.send(queue, token, "queue").returncode == 0
+        return self.run(queue, **how), True
+
+    def again(self, queue, token, **how):
+        """A second run, with a journal, a retry and a report under way."""
+        assert self.send(queue, token, "now").returncode in (0, 67)
+        return self.run(queue, **how), True
+
+    SCENARIOS = ["submit", "deliver", "background", "runner", "again"]
+
+    # --- one round
+
+    def round(self, scenario, at, action):
+        self.serial += 1
+        self.rounds += 1
+        token = f"tok-{os.getpid()}-{self.serial}"
+        queue = f"{self.dir}/q{self.serial}"
+        struck = f"{self.dir}/struck"
+        if os.path.exists(struck):
+            os.unlink(struck)
+        done, stored = getattr(self, scenario)(queue, token, at=at, action=action)
+        call = open(struck).read().split("\n")[0] if os.path.exists(struck) else ""
+        self.struck += bool(call)
+        killed = action == "kill" and call != ""
+        problems = self.judge(queue, token, done, stored, killed)
+        for problem in problems:
+            self.failures += 1
+            print(f"{scenario} {action} at {at} ({call}): {problem}; status {done.returncode}: "
+                  f"{done.stderr.decode(errors='replace').strip()[-300:]}", flush=True)
+        if problems and self.args.keep:
+            print(subprocess.run(f"cd {queue}.before && ls -R && cat j/*; cat ../sink.log | grep {token}", shell=True, text=True, capture_output=True).stdout)
+        shutil.rmtree(queue + ".before", ignore_errors=True)
+        if not (problems and self.args.keep):
+            shutil.rmtree(queue, ignore_errors=True)
+        return bool(call)
+
+    def judge(self, queue, token, done, stored, killed):
+        problems = []
+        if self.args.keep:
+            subprocess.run(["cp", "-r", queue, f"{queue}.before"])
+        waiting = self.in_queue(queue) if os.path.isdir(queue) else []
+        early = {r: n for (t, r), n in self.arrived().items() if t == token}
+        # -odi: 67 is the refused recipient's, told after the commit
+        accepted = stored or done.returncode in (0, 67)
+        if not accepted and not killed and (waiting or early):
+            problems.append(f"refused, but in the queue ({len(waiting)}) or delivered {early}")
+        present = bool(waiting or early)
+        for _ in range(4):
+            if not os.path.isdir(queue) or not os.listdir(f"{queue}/q" if os.path.isdir(f"{queue}/q") else queue):
+                break
+            self.run(queue)
+        got = {r: n for (t, r), n in self.arrived().items() if t == token}
+        wanted = [RCPTS[0], RCPTS[2], RCPTS[3], f"{token}@[127.0.0.3]"]
+        if accepted or (killed and present):
+            for rcpt in wanted:
+                if got.get(rcpt, 0) == 0:
+                    problems.append(f"{rcpt} got nothing")
+        for rcpt, n in got.items():
+            if n > 2:
+                problems.append(f"{rcpt} got it {n} times")
+        # one connection is in flight in each of two destinations, and the report's
+        if sum(n - 1 for n in got.values()) > 3:
+            problems.append(f"too many duplicates: {got}")
+        left = self.in_queue(queue) if os.path.isdir(queue) else []
+        if left:
+            problems.append(f"still in the queue: {left}")
+        for folder in ("corrupt",):
+            if os.path.isdir(f"{queue}/{folder}") and os.listdir(f"{queue}/{folder}"):
+                problems.append(f"files in {folder}/")
+        return problems
+
+    def count(self, scenario):
+        """How many I/O calls there are without a fault."""
+        self.round(scenario, 0, "")
+        with open(self.shm, "rb") as f:
+            return struct.unpack("Q", f.read(8))[0]
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("mxtls")
+    p.add_argument("shim")
+    p.add_argument("--sample", type=int)
+    p.add_argument("--seed", default="1")
+    p.add_argument("--scenario", action="append")
+    p.add_argument("--action", action="append")
+    p.add_argument("--at", type=int)
+    p.add_argument("--keep", action="store_true")
+    args = p.parse_args()
+    torture = Torture(args)
+    try:
+        rounds = []
+        for scenario in args.scenario or Torture.SCENARIOS:
+            calls = torture.count(scenario)
+            print(f"{scenario}: {calls} I/O calls", flush=True)
+            rounds += [(scenario, at, action) for action in args.action or ACTIONS for at in range(1, calls + 1)]
+        if args.at:
+            rounds = [r for r in rounds if r[1] == args.at]
+        if args.sample:
+            rounds = random.Random(args.seed).sample(rounds, min(args.sample, len(rounds)))
+        last = time.monotonic()
+        for i, r in enumerate(rounds):
+            torture.round(*r)
+            if time.monotonic() - last > 30:
+                last = time.monotonic()
+                print(f"{i + 1} of {len(rounds)} rounds, {torture.failures} failures", flush=True)
+    finally:
+        torture.close()
+    print(f"torture: {torture.rounds} rounds, {torture.struck} with a fault, {torture.failures} failures")
+    return 1 if torture.failures or not torture.struck else 0
+
+
+sys.exit(main())
