@@ -214,6 +214,7 @@ setup() {
     same "$(find "$Q" -type f | wc -l)" 0
     put b@d51.test
     same "$(queued)" 1
+    umount "$BATS_TEST_TMPDIR/small"
 }
 
 @test "17: TERM while the message is read stores nothing, status 75; a reader that is gone kills nobody" {
