@@ -147,7 +147,8 @@ ROWS
         serve inject 'send 220 mx' 'ehlo STARTTLS' 'expect STARTTLS' "raw 220 go\\r\\n$text" 'recv 1' until-close
         probe 2 "$TARGET"
         row "protocol-error failed x-response-injection" "$STATE"
-        same "$(h '.post_220_bytes > 0, (.tls | length)' | xargs)" "true 0"
+        same "$(h '.post_220_bytes > 0, (.tls | length), .timing.tls' | xargs)" "true 0 null"
+        same "$(q '.summary.reasons[0] | sub("^[^ ]*: "; "")')" "bytes in clear after the reply to STARTTLS: response injection"
         peer_wait_line inject 'S1 end'
         file_has_not "$(peer_log inject)" plain-bytes
         peer_stop inject

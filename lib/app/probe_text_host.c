@@ -38,6 +38,8 @@ starttls_text(const struct host_facts *host)
 	case STARTTLS_REFUSED:
 		return "offered, but refused";
 	case STARTTLS_FAILED:
+		if (host->post_220_bytes > 0)
+			return "accepted, but with bytes in clear behind the reply";
 		return host->implicit_tls ? "the handshake failed"
 					  : "accepted, then the handshake failed";
 	case STARTTLS_DONE:
@@ -59,7 +61,8 @@ write_starttls(const struct host_facts *host, struct buf *out)
 		probe_text_put(out, host->starttls_reply);
 	}
 	if (host->post_220_bytes > 0)
-		buf_printf(out, "; %lld bytes in clear behind it", (long long)host->post_220_bytes);
+		buf_printf(out, "; then %lld byte%s", (long long)host->post_220_bytes,
+		    host->post_220_bytes == 1 ? "" : "s");
 	buf_putc(out, '\n');
 }
 

@@ -208,7 +208,8 @@ starttls(struct session *s, struct fail *why)
 		if (why->code != FAIL_CANCELLED)
 			s->facts->starttls_state = STARTTLS_FAILED;
 	}
-	if (replied && (ret == 0 || s->handshaking))
+	/* bytes behind the 220: no ClientHello was sent */
+	if (replied && post_220_bytes == 0 && (ret == 0 || s->handshaking))
 		s->facts->timing.tls = seconds_since(s->client.reply_ms);
 	return ret;
 }

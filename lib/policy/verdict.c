@@ -115,7 +115,8 @@ plaintext_detail(const struct host_facts *host)
 {
 	if (host->starttls_state == STARTTLS_REFUSED)
 		return host->starttls_reply;
-	if (host->starttls_state == STARTTLS_FAILED)
+	/* of an injection the reason says it all */
+	if (host->starttls_state == STARTTLS_FAILED && host->post_220_bytes == 0)
 		return host->error;
 	return NULL;
 }

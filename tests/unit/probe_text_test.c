@@ -160,7 +160,7 @@ TEST(one_advice_for_two_addresses_and_escaped_remote_text)
 	    "\"success\","
 	    "\"starttls_state\":\"not-offered\",\"banner\":\"\\\\\",\"banner_code\":220,\"timing\":"
 	    "{\"connect\":0}}]}]}",
-	    "[mx]: plaintext (a primary MX does not offer STARTTLS)\n"
+	    "[mx]: plaintext (a primary MX has no STARTTLS that works)\n"
 	    "  - mx [192.0.2.1]: no STARTTLS in a complete EHLO reply\n"
 	    "  - mx [2001:db8::1]: no STARTTLS in a complete EHLO reply\n"
 	    "  > give the server a certificate and switch STARTTLS on\n"
