@@ -62,7 +62,8 @@ note(const char *call)
 	char line[100];
 	int n = snprintf(line, sizeof(line), "%s\n", call);
 	int fd = path == NULL ? -1
-			      : (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT, 0600);
+			      : (int)syscall(SYS_openat, AT_FDCWD, path,
+				    O_WRONLY | O_APPEND | O_CREAT, 0600);
 
 	if (fd < 0)
 		return;
