@@ -39,6 +39,9 @@ enum send_delivery { DELIVERY_AUTO, DELIVERY_NOW, DELIVERY_BACKGROUND, DELIVERY_
 int send_message(
     const struct command *self, const struct send_options *options, const struct strs *operands);
 
+/* SMTP on standard input and output: each message is submitted as one of its own (sendmail -bs). */
+int send_smtp(const struct command *self, const struct send_options *options);
+
 /* What would become of these addresses: "given: mailbox, mailbox" each (sendmail -bv). */
 int send_verify(
     const struct command *self, const struct send_options *options, const struct strs *operands);

@@ -44,6 +44,7 @@ static void
 take_args(const struct sendmail_args *args, struct send_options *options)
 {
 	options->sendmail = true;
+	options->json = false;
 	options->quiet = true; /* callers take what we print for their own */
 	options->from_headers |= args->from_headers;
 	options->ignore_dots |= args->ignore_dots;
@@ -129,6 +130,7 @@ act(const char *name, const struct sendmail_args *args, struct send_options *opt
 	case SENDMAIL_VERIFY:
 		return send_verify(&self, options, &args->operands);
 	case SENDMAIL_SMTP:
+		return send_smtp(&self, options);
 	case SENDMAIL_SEND:
 		break;
 	}

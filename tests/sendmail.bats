@@ -143,3 +143,39 @@ sys.stdout.buffer.write(b"".join(p.get_payload(decode=True) for p in m.walk() if
     file_has_not "$dir/out" "quoted-printable"
     same "$(awk 'length > 998' "$dir/out")" ""
 }
+
+# smtp LINE...: a dialogue over pipes with sendmail -bs; each line is written as it is.
+smtp() {
+    printf '%b' "$@" | timeout 20 sendmail -bs > "$BATS_TEST_TMPDIR/replies"
+    tr -d '\r' < "$BATS_TEST_TMPDIR/replies" | cut -c1-4 | grep -v -- - | xargs
+}
+
+@test "-bs: SMTP over pipes, lines ended by LF or CRLF, several messages, names without domain" {
+    local before
+    before=$(sessions good)
+    # Symfony Mailer: CRLF, one message, RSET or QUIT
+    same "$(smtp 'EHLO [127.0.0.1]\r\n' 'MAIL FROM:<me@example.test>\r\n' 'RCPT TO:<bob@example.test>\r\n' 'DATA\r\n' \
+        'Subject: x\r\nBcc: hidden@example.test\r\n\r\n..dot\r\nend\r\n.\r\n' 'QUIT\r\n')" "220 250 250 250 354 250 221"
+    wait_sessions 1
+    same "$(envelope)" "me@example.test bob@example.test"
+    same "$(sent | sed -n '/^$/,$p' | sed 's/^\.\././' | xargs)" ".dot end" # on the wire its dot is stuffed
+    same "$(sent | grep -c Bcc)" 0
+    # by hand: LF, two messages, bare users
+    same "$(smtp 'HELO x\n' 'MAIL FROM:<alice>\nRCPT TO:<bob>\nDATA\nSubject: y\n\nbody\n.\n' 'MAIL FROM:<>\nRCPT TO:<bob@example.test>\nDATA\n\nz\n.\nQUIT\n')" \
+        "220 250 250 250 354 250 250 250 354 250 221"
+    wait_sessions 3
+    same "$(sed -n 's/.* C: MAIL FROM:<\([^>]*\)>.*/\1/p' "$(peer_log good)" | tail -2 | sort | xargs)" "alice@example.test"
+    # an address that is none is refused, and no other is lost
+    same "$(smtp 'EHLO x\n' 'MAIL FROM:<me@example.test>\nRCPT TO:<a b@example.test>\nRCPT TO:<bob@example.test>\nRSET\nQUIT\n')" \
+        "220 250 250 501 250 250 221"
+}
+
+# wait_sessions N: until there were N more than $before.
+wait_sessions() {
+    local i
+    for i in $(seq 100); do
+        if [ "$(grep -cE '^S[0-9]+ end' "$(peer_log good)")" -ge $((before + $1)) ]; then return; fi
+        read -rt 0.1 <> <(:) || true
+    done
+    assert_fail "no $1 sessions" "$(cat "$(peer_log good)")"
+}

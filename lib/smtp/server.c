@@ -462,7 +462,7 @@ next_command(struct serve *s, struct slice *line_r, struct fail *why)
 
 	if (!may_group(s) && conn_flush(s->conn, s->deadline, why) != 0)
 		return -1;
-	return conn_read_line(s->conn, LIMIT_COMMAND_LINE_BYTES, true, line_r,
+	return conn_read_line(s->conn, LIMIT_COMMAND_LINE_BYTES, !config->local, line_r,
 	    serve_deadline(s, busy ? config->busy_timeout_ms : config->command_timeout_ms), why);
 }
 

@@ -42,6 +42,11 @@ struct smtp_server_ops {
 
 struct smtp_server_config {
 	const char *hostname;
+	/*
+	 * The client is a program of this host on pipes: LF ends lines as CRLF does (LSB, sendmail -bs),
+	 * and paths may lack their domain: they get "@localhost".
+	 */
+	bool local;
 	enum smtp_server_tls tls;
 	struct tls_ctx *tls_ctx; /* NULL: tls is OFF */
 	int64_t max_message_bytes;

@@ -13,6 +13,7 @@ struct receive {
 	int64_t started_ms;
 	uint64_t bytes; /* of message text */
 	bool open;      /* begin succeeded, and neither end nor abort was called */
+	bool cr;        /* the last byte was one: scan_local */
 	bool refused;   /* swallowed to its end, then answered with why */
 	struct fail why;
 };
@@ -67,6 +68,35 @@ receive_text(struct receive *r)
 	}
 }
 
+/*
+ * The scanner over a chunk of a local program, whose lines may end in LF alone: those get their CR, line by
+ * line, so that what was consumed can be told.
+ */
+static enum smtp_data_event
+scan_local(struct receive *r, struct slice chunk, size_t *used_r)
+{
+	enum smtp_data_event event = SMTP_DATA_MORE;
+
+	*used_r = 0;
+	while (*used_r < chunk.n && event == SMTP_DATA_MORE) {
+		struct slice rest = slice_sub(chunk, *used_r, chunk.n);
+		size_t n = slice_find(rest, '\n'), used;
+		bool bare = n < rest.n && (n > 0 ? rest.p[n - 1] != '\r' : !r->cr);
+		if (n > 0) {
+			event = smtp_data_scan(&r->scanner, slice_sub(rest, 0, n), &r->text, &used);
+			r->cr = rest.p[n - 1] == '\r';
+		}
+		if (n < rest.n && event == SMTP_DATA_MORE) {
+			event = smtp_data_scan(
+			    &r->scanner, slice_str(bare ? "\r\n" : "\n"), &r->text, &used);
+			r->cr = false;
+			n++;
+		}
+		*used_r += n;
+	}
+	return event;
+}
+
 /* Read to the end of data. True at the end; false when the session is over. */
 static bool
 receive_all(struct receive *r)
@@ -96,7 +126,9 @@ receive_all(struct receive *r)
 			return false;
 		}
 		buf_reset(&r->text);
-		event = smtp_data_scan(&r->scanner, chunk, &r->text, &used);
+		event = s->session.config->local
+			    ? scan_local(r, chunk, &used)
+			    : smtp_data_scan(&r->scanner, chunk, &r->text, &used);
 		receive_text(r);
 		conn_unread(s->conn, chunk.n - used);
 	}
@@ -153,7 +185,7 @@ serve_data(struct serve *s)
 	r.open = true;
 	r.started_ms = clock_ms();
 	smtp_data_scan_init(&r.scanner);
-	buf_init(&r.text, LIMIT_CONN_READ_BYTES + 8);
+	buf_init(&r.text, 2 * LIMIT_CONN_READ_BYTES + 8);
 	if (serve_reply(s, 354, "", "End data with <CR><LF>.<CR><LF>") &&
 	    conn_flush(s->conn, serve_deadline(s, s->session.config->command_timeout_ms), NULL) ==
 		0 &&

@@ -81,6 +81,19 @@ mail_params(struct serve *s, struct slice rest)
 	return true;
 }
 
+/* A local program's <user>, as <user@localhost>. */
+static struct slice
+with_domain(struct serve *s, struct slice args)
+{
+	size_t end = slice_find(args, '>');
+
+	if (!s->session.config->local || args.n < 2 || args.p[0] != '<' || end == args.n ||
+	    end == 1 || slice_find(slice_sub(args, 0, end), '@') < end)
+		return args;
+	return slice_str(arena_printf(
+	    &s->arena, "%.*s@localhost%.*s", (int)end, args.p, (int)(args.n - end), args.p + end));
+}
+
 void
 serve_mail(struct serve *s, struct slice args)
 {
@@ -96,6 +109,7 @@ serve_mail(struct serve *s, struct slice args)
 		serve_error(s, 501, "5.5.4", "MAIL FROM:<address> is expected");
 		return;
 	}
+	args = with_domain(s, args);
 	if (smtp_path_parse(args, true, false, &path, &rest, &why) != 0) {
 		serve_error(s, 501, "5.1.7", why.text);
 		return;
@@ -137,6 +151,7 @@ serve_rcpt(struct serve *s, struct slice args)
 		serve_error(s, 501, "5.5.4", "RCPT TO:<address> is expected");
 		return;
 	}
+	args = with_domain(s, args);
 	if (smtp_path_parse(args, false, true, &path, &rest, &why) != 0) {
 		serve_error(s, 501, "5.1.3", why.text);
 		return;

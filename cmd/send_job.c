@@ -1,0 +1,399 @@
+#include "send_job.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "app/envelope.h"
+#include "app/identity.h"
+#include "app/maillog.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "io/sched.h"
+#include "io/signals.h"
+#include "smtp/address.h"
+
+static void
+log_result(struct send_job *job, const char *id, const struct deliver_result *r)
+{
+	struct maillog_message m = {
+		.id = id, .message_id = job->message.message_id, .sender = job->message.sender
+	};
+
+	maillog_result(&m, r, job->options->log_format == MAILLOG_JSON);
+}
+
+/* Of each recipient of our message; a report that is sent in its turn has another id. */
+static void
+note(void *ctx, const struct queue_item *item, const struct deliver_result *r)
+{
+	struct send_job *job = ctx;
+
+	if (job->stored_id != NULL && strcmp(item->id, job->stored_id) == 0) {
+		log_result(job, item->id, r);
+	} else {
+		struct maillog_message m = { .id = item->id, .sender = item->envelope->sender };
+		maillog_result(&m, r, job->options->log_format == MAILLOG_JSON);
+	}
+}
+
+static int
+set_up(struct send_job *job)
+{
+	const struct send_options *options = job->options;
+	struct route_options r = { .policy = options->policy,
+		.local = options->local,
+		.local_domains = options->local_domains,
+		.via = options->via,
+		.auth = options->auth,
+		.helo = options->helo,
+		.ca_file = options->ca_file,
+		.ca_dir = options->ca_dir,
+		.resolvers = options->resolvers,
+		.port = options->port,
+		.timeout_ms = options->timeout_ms,
+		.trust_ad = options->trust_ad,
+		.verbose = options->verbose };
+
+	if (route_open(&job->route, &r, &job->arena, &job->why) != 0)
+		return -1;
+	if (options->no_queue)
+		return 0;
+	if (route_spool(&job->spool, options->queue, &job->arena, &job->why) != 0)
+		return -1;
+	job->have_spool = true;
+	route_work(&job->work, &job->spool, &job->route, job->maildomain, &job->arena);
+	job->work.note = note;
+	job->work.note_ctx = job;
+	job->work.no_reports =
+	    options->errors == SENDMAIL_ERRORS_TEXT || options->errors == SENDMAIL_ERRORS_QUIET;
+	return 0;
+}
+
+/* A file that cannot be read: then it is not known who gets the mail. One wrong line is only told. */
+static int
+load_aliases(struct send_job *job)
+{
+	const struct aliases *a = &job->aliases;
+
+	if (aliases_load(job->options->aliases, &job->aliases, &job->why) != 0)
+		return -1;
+	job->have_aliases = true;
+	for (size_t i = 0; i < a->errors_n; i++)
+		log_warn("%s:%u: %s", a->file, a->errors[i].line, a->errors[i].why);
+	return 0;
+}
+
+/* Who we are, for addresses without a domain and senders of this host. */
+static int
+set_up_names(struct send_job *job)
+{
+	const struct send_options *options = job->options;
+
+	job->maildomain =
+	    options->maildomain != NULL ? options->maildomain : identity_maildomain(&job->arena);
+	if (options->maildomain != NULL &&
+	    dns_name_normalize(options->maildomain, &job->arena, &job->why) == NULL)
+		return fail_prefix(&job->why, "option --maildomain");
+	if (load_aliases(job) != 0)
+		return -1;
+	if (options->masquerade == NULL)
+		return 0;
+	if (masquerade_parse(options->masquerade, &job->arena, &job->masquerade, &job->why) != 0)
+		return fail_prefix(&job->why, "option --masquerade");
+	job->masquerade.always = options->masquerade_always;
+	masquerade_names(job->maildomain, &job->arena, &job->masquerade.ours);
+	return 0;
+}
+
+/* RFC 3461: what was asked for in sendmail's letters, as SMTP writes it. */
+static void
+set_notifications(struct send_job *job)
+{
+	const struct send_options *options = job->options;
+	struct message *message = &job->message;
+
+	message->ret = options->ret;
+	message->envid =
+	    options->envid == NULL ? NULL : smtp_xtext(slice_str(options->envid), &message->arena);
+	message->require_tls = options->requiretls;
+	for (size_t i = 0; i < message->recipient_n; i++)
+		message->recipients[i].notify = options->notify;
+}
+
+static struct message_options
+message_options(struct send_job *job)
+{
+	const struct send_options *options = job->options;
+
+	return (struct message_options){ .recipients_from_header = options->from_headers,
+		.ignore_dots = options->ignore_dots,
+		.sender = options->sender,
+		.full_name = options->full_name != NULL ? options->full_name
+							: identity_full_name(&job->arena),
+		.maildomain = job->maildomain,
+		.masquerade = &job->masquerade,
+		.aliases = &job->aliases,
+		.alias_files = options->alias_files,
+		.root_to = options->root_to,
+		.default_recipient = options->default_recipient,
+		.local = &job->route.local,
+		.max_bytes = options->max_size };
+}
+
+/* Mail that will wait for somebody to say where it goes: nobody looks for it in a queue. */
+static void
+tell_homeless(const struct send_job *job)
+{
+	const struct local *local = &job->route.local;
+
+	for (size_t i = 0; local->kind == LOCAL_NONE && i < job->message.recipient_n; i++) {
+		const struct message_recipient *r = &job->message.recipients[i];
+		if (!r->literal && local_is_domain(NULL, r->domain)) {
+			log_error("%s: %s", r->original, LOCAL_ADVICE);
+			return;
+		}
+	}
+}
+
+int
+send_job_read(struct send_job *job, int fd, const struct strs *operands)
+{
+	struct message_options m = message_options(job);
+
+	m.operands = operands->v;
+	m.operand_n = operands->n;
+	/* from here on a stop is an end with 75: the temporary file is gone, and nothing was taken over */
+	signals_catch(SIGINT);
+	signals_catch(SIGTERM);
+	if (message_read(fd, &m, &job->message, DEADLINE_NEVER, &job->why) != 0)
+		return -1;
+	job->have_message = true;
+	set_notifications(job);
+	tell_homeless(job);
+	for (size_t i = 0; i < job->message.problem_n; i++)
+		log_warn("send: %s: %s: not sent there", job->message.problems[i].text,
+		    job->message.problems[i].why);
+	return 0;
+}
+
+static void
+deliver_main(void *arg)
+{
+	struct send_job *job = arg;
+
+	/* nothing is stored: what is under way gets a moment to come to its end */
+	signals_stop_on(5000);
+	deliver(&job->route.deliver, &job->message, job->results, &job->arena, job->deadline);
+}
+
+/* A line a recipient: deliveries on stdout unless quiet, failures on stderr; JSON all on stdout. */
+static void
+report(const struct send_job *job)
+{
+	struct buf line;
+
+	buf_init(&line, 64 * 1024);
+	for (size_t i = 0; i < job->message.recipient_n; i++) {
+		const struct deliver_result *r = &job->results[i];
+		buf_reset(&line);
+		if (job->options->json) {
+			deliver_result_json(r, &line);
+			printf("%s\n", buf_str(&line));
+			continue;
+		}
+		deliver_result_text(r, &line);
+		if (r->status == DELIVER_DEFERRED && job->stored_id != NULL) {
+			if (job->options->quiet)
+				continue; /* it is ours now, and will be tried again */
+			buf_printf(&line, "; kept in the queue as %s", job->stored_id);
+		}
+		if (r->status != DELIVER_DONE)
+			fprintf(stderr, "mxtls %s: %s\n", job->self->name, buf_str(&line));
+		else if (!job->options->quiet)
+			printf("%s\n", buf_str(&line));
+	}
+	buf_free(&line);
+}
+
+/* Straight through: nothing is stored, and what could not be delivered is the caller's. */
+static int
+send_now(struct send_job *job)
+{
+	job->results = arena_alloc(&job->arena, job->message.recipient_n * sizeof(*job->results));
+	job->deadline = clock_deadline(job->options->deadline_ms);
+	sched_run(deliver_main, job);
+	for (size_t i = 0; i < job->message.recipient_n; i++)
+		log_result(job, NULL, &job->results[i]);
+	report(job);
+	return deliver_exit(job->results, job->message.recipient_n);
+}
+
+static enum send_delivery
+delivery_of(const struct send_options *options)
+{
+	if (options->delivery != DELIVERY_AUTO)
+		return (enum send_delivery)options->delivery;
+	if (options->verbose || options->json)
+		return DELIVERY_NOW;
+	if (options->when == SENDMAIL_NOW)
+		return DELIVERY_NOW;
+	return options->when == SENDMAIL_QUEUE_ONLY ? DELIVERY_QUEUE : DELIVERY_BACKGROUND;
+}
+
+static enum submit_errors
+errors_of(const struct send_options *options)
+{
+	static const enum submit_errors words[] = { SUBMIT_ERRORS_MAIL, SUBMIT_ERRORS_PRINT,
+		SUBMIT_ERRORS_MAIL_OK, SUBMIT_ERRORS_PRINT };
+
+	return words[options->errors];
+}
+
+/* From here on the message is ours: the status says so (DECISIONS E31). */
+static int
+act_on_stored(struct send_job *job, struct submit *s)
+{
+	const struct send_options *options = job->options;
+	struct fail why;
+
+	switch (delivery_of(options)) {
+	case DELIVERY_NOW:
+		submit_try(s, options->deadline_ms);
+		job->results = s->results;
+		report(job);
+		return submit_exit(s, errors_of(options));
+	case DELIVERY_QUEUE:
+		break;
+	default:
+		if (submit_background(s, options->deadline_ms, &why) != 0)
+			log_error("%s; the queue's runner will try", why.text);
+	}
+	if (!options->quiet)
+		printf("%s: queued\n", s->item.id);
+	return EX_OK;
+}
+
+/* Store, try, otherwise keep. */
+static int
+store_and_try(struct send_job *job)
+{
+	struct submit s;
+
+	if (submit_store(&s, &job->work, &job->message, &job->why) != 0)
+		return command_fail(job->self, &job->why);
+	job->stored_id = s.item.id;
+	memcpy(job->id, s.item.id, sizeof(job->id));
+	int status = act_on_stored(job, &s);
+	if (delivery_of(job->options) != DELIVERY_BACKGROUND)
+		submit_warn_no_runner(&s);
+	submit_end(&s);
+	return status;
+}
+
+void
+send_job_forget(struct send_job *job)
+{
+	if (job->have_message)
+		message_fini(&job->message);
+	job->have_message = false;
+	job->stored_id = NULL;
+	job->results = NULL;
+}
+
+int
+send_job_submit(struct send_job *job)
+{
+	return job->options->no_queue ? send_now(job) : store_and_try(job);
+}
+
+void
+send_job_close(struct send_job *job)
+{
+	send_job_forget(job);
+	if (job->have_aliases)
+		aliases_free(&job->aliases);
+	if (job->have_spool)
+		spool_close(&job->spool);
+	route_close(&job->route);
+	arena_free(&job->arena);
+	free(job);
+}
+
+struct send_job *
+send_job_open(const struct command *self, const struct send_options *options, bool *ok_r)
+{
+	struct send_job *job = mem_alloc(sizeof(*job));
+
+	job->self = self;
+	job->options = options;
+	arena_init(&job->arena);
+	*ok_r = set_up_names(job) == 0 && set_up(job) == 0;
+	return job;
+}
+
+int
+send_message(
+    const struct command *self, const struct send_options *options, const struct strs *operands)
+{
+	int status;
+	bool ok;
+
+	if (operands->n == 0 && !options->from_headers)
+		return command_usage_error(self, "no recipient: expected addresses, or -t");
+	struct send_job *job = send_job_open(self, options, &ok);
+	if (!ok || send_job_read(job, STDIN_FILENO, operands) != 0)
+		status = command_fail(self, &job->why);
+	else
+		status = send_job_submit(job);
+	send_job_close(job);
+	return status;
+}
+
+int
+send_job_expand(struct send_job *job, const char *given, struct arena *arena,
+    struct strs *mailboxes_r, struct fail *why)
+{
+	struct message_options m = message_options(job);
+	struct header none = { NULL, 0 };
+	struct message message = { .recipient_n = 0 };
+	char *operand = arena_strdup(arena, given);
+
+	arena_init(&message.arena);
+	m.recipients_from_header = false;
+	m.operands = &operand;
+	m.operand_n = 1;
+	int rc = envelope_recipients(&m, &none, &message, why);
+	for (size_t i = 0; rc == 0 && i < message.recipient_n; i++)
+		strs_add(mailboxes_r, arena, arena_strdup(arena, message.recipients[i].mailbox));
+	arena_free(&message.arena);
+	return rc;
+}
+
+int
+send_verify(
+    const struct command *self, const struct send_options *options, const struct strs *operands)
+{
+	int status = EX_OK;
+	bool ok;
+	struct send_job *job = send_job_open(self, options, &ok);
+
+	if (!ok)
+		status = command_fail(self, &job->why);
+	for (size_t i = 0; ok && i < operands->n; i++) {
+		struct strs to = { 0 };
+		if (send_job_expand(job, operands->v[i], &job->arena, &to, &job->why) != 0) {
+			status = command_fail(self, &job->why);
+			continue;
+		}
+		printf("%s:", operands->v[i]);
+		for (size_t k = 0; k < to.n; k++)
+			printf("%s%s", k > 0 ? ", " : " ", to.v[k]);
+		printf("\n");
+	}
+	send_job_close(job);
+	return status;
+}

@@ -1,0 +1,57 @@
+#ifndef SEND_JOB_H
+#define SEND_JOB_H
+
+#include "app/alias.h"
+#include "app/masquerade.h"
+#include "app/submit.h"
+#include "route.h"
+#include "send.h"
+
+/* Everything that one run of send needs and must give back: for one message, or one after the other (-bs). */
+struct send_job {
+	const struct command *self;
+	const struct send_options *options;
+	struct arena arena;
+	const char *maildomain;
+	struct masquerade masquerade;
+	struct aliases aliases;
+	bool have_aliases;
+	struct message message;
+	bool have_message;
+	struct route route;
+	struct spool spool;
+	bool have_spool;
+	struct queue_work work;
+	const char *stored_id;   /* in the queue; NULL: not stored */
+	char id[QUEUE_ID_BYTES]; /* of the last one that was stored */
+	struct deliver_result *results;
+	int64_t deadline;
+	struct fail why;
+};
+
+/*
+ * Look at names, aliases, policy, route and queue: their errors cost nothing as long as no message was
+ * read. options must outlive the job. Returns the job also on failure (*ok_r false, why set):
+ * send_job_close ends it.
+ */
+struct send_job *
+send_job_open(const struct command *self, const struct send_options *options, bool *ok_r);
+void send_job_close(struct send_job *job);
+
+/*
+ * Read a message from fd and find its recipients: of its header, and operands (each an address list).
+ * Fails as message_read; a job with a message has job->have_message.
+ */
+int send_job_read(struct send_job *job, int fd, const struct strs *operands);
+
+/* Forget the message: the job can take another. */
+void send_job_forget(struct send_job *job);
+
+/* Store the message and try it, as the options say; the exit status. why of the job is set when it was not stored. */
+int send_job_submit(struct send_job *job);
+
+/* Who would get the mail of one address list: appended to mailboxes_r, or why nobody does. */
+int send_job_expand(struct send_job *job, const char *given, struct arena *arena,
+    struct strs *mailboxes_r, struct fail *why);
+
+#endif
