@@ -39,7 +39,8 @@ struct command {
 	int (*parse_failed)(int argc, char **argv, const struct fail *why);
 };
 
-extern const struct command cmd_probe, cmd_report, cmd_send, cmd_queue, cmd_listen, cmd_completion;
+extern const struct command cmd_probe, cmd_report, cmd_send, cmd_queue, cmd_policy, cmd_listen,
+    cmd_completion;
 extern const struct command *const commands[]; /* in the order of the list, ended by NULL */
 
 /* NULL when there is none. */

@@ -13,7 +13,7 @@
 #include "tls/tls.h"
 
 const struct command *const commands[] = { &cmd_probe, &cmd_report, &cmd_send, &cmd_queue,
-	&cmd_listen, &cmd_completion, NULL };
+	&cmd_policy, &cmd_listen, &cmd_completion, NULL };
 
 static int
 usage_error(const char *text)

@@ -119,7 +119,7 @@ set_up_sts(
     struct route *route, const struct route_options *options, struct arena *arena, struct fail *why)
 {
 	bool own_view = options->resolvers.n > 0 || options->trust_ad || options->ca_file != NULL ||
-			options->ca_dir != NULL;
+			options->ca_dir != NULL || options->read_only;
 	struct mtasts_options sts = { .resolver = route->deliver.resolver };
 	const char *dir = places_state("sts", arena, NULL);
 

@@ -14,6 +14,7 @@ struct route_options {
 	struct strs resolvers;     /* ADDR[:PORT] each */
 	int64_t port, timeout_ms;
 	bool trust_ad, verbose;
+	bool read_only; /* MTA-STS policies that are fetched are not remembered */
 };
 
 struct route {

@@ -11,8 +11,8 @@ _mxtls() {
     ((COMP_CWORD > 1)) || prev=''
     COMPREPLY=()
     case ${COMP_WORDS[1]}:$prev in
-    *:) words="probe report send queue listen help --help --version" ;;
-    help:help) words="probe report send queue listen " ;;
+    *:) words="probe report send queue policy listen help --help --version" ;;
+    help:help) words="probe report send queue policy listen " ;;
     probe:--mx) words="all first" ;;
     probe:--format) words="text json csv nagios prometheus" ;;
     probe:--require) words="dane mta-sts-enforce pkix encrypted" ;;
@@ -35,6 +35,10 @@ _mxtls() {
     queue:--policy | queue:--auth | queue:--ca-file | queue:--config | queue:--log) files=-f ;;
     queue:--queue | queue:--ca-dir) files=-d ;;
     queue:--from | queue:--to | queue:--loop | queue:--lifetime | queue:--delay-notice | queue:--via | queue:--port | queue:--local | queue:--local-domain | queue:--helo | queue:--timeout | queue:--deadline | queue:--resolver | queue:--maildomain | queue:--warn | queue:--crit) return ;;
+    policy:policy) words="check explain forget" ;;
+    policy:--policy | policy:--auth | policy:--ca-file | policy:--config) files=-f ;;
+    policy:--ca-dir) files=-d ;;
+    policy:--via | policy:--port | policy:--helo | policy:--timeout | policy:--deadline | policy:--resolver) return ;;
     listen:--tls) words="off offered required" ;;
     listen:--min-tls) words="TLSv1.0 TLSv1.1 TLSv1.2 TLSv1.3" ;;
     listen:--log) words="text json" ;;
@@ -47,6 +51,7 @@ _mxtls() {
         report) words="--format --json --html --output -o --title --top --verbose -v --compare --survey --name-domains --anonymize --help" ;;
         send) words="--from-headers -t --ignore-dots -i --from -f --full-name -F --maildomain --masquerade --masquerade-always --max-size --aliases --alias-files --root-to --default-recipient --local --local-domain --policy --via --auth --port --ca-file --ca-dir --delivery --queue --no-queue --helo --timeout --deadline --resolver --trust-ad --config --log --log-format --json --quiet --verbose -v --help" ;;
         queue) words="--queue --all --from --to --loop --lifetime --delay-notice --policy --via --auth --port --ca-file --ca-dir --local --local-domain --helo --timeout --deadline --resolver --trust-ad --config --maildomain --log --log-format --format --json --nagios --prometheus --warn --crit --verbose -v --help" ;;
+        policy) words="--connect --requiretls --tls-required-no --policy --via --auth --port --ca-file --ca-dir --config --helo --timeout --deadline --resolver --trust-ad --json --verbose -v --help" ;;
         listen) words="--tls --cert --key --self-signed --min-tls --accept --deliver --hostname --max-size --max-recipients --stdio --max-connections --max-connections-per-address --timeout --drain --commit-helpers --log --verbose -v --fault --fault-anywhere --help" ;;
         completion) words="--help" ;;
         esac

@@ -6,7 +6,7 @@ load lib/rig
 
 setup() {
     cd "$BATS_TEST_DIRNAME/.." || exit 1
-    COMMANDS='probe report send queue listen'
+    COMMANDS='probe report send queue policy listen'
 }
 
 @test "every option, argument name and default of --help is in the manual page, and the other way round" {

@@ -110,8 +110,8 @@ host_name(const char *name, struct arena *arena)
 }
 
 /* The hosts of the next hop, best first. */
-static int
-find_hosts(struct deliver_group *g, struct mx_list *list_r, struct fail *why)
+int
+deliver_find_hosts(struct deliver_group *g, struct mx_list *list_r, struct fail *why)
 {
 	const char *name = g->rule.via_host != NULL ? g->rule.via_host : g->domain;
 
@@ -194,6 +194,19 @@ sort_addresses(const struct rule *rule, struct addr *addrs, size_t n)
 	}
 }
 
+int
+deliver_addresses(struct deliver_group *g, struct deliver_host *host, struct addr **addrs_r,
+    size_t *n_r, struct fail *why)
+{
+	if (mx_addresses(g->options->resolver, host->mx, family_of(&g->rule), g->arena, addrs_r,
+		n_r, &host->facts, g->deadline, why) != 0)
+		return -1;
+	sort_addresses(&g->rule, *addrs_r, *n_r);
+	for (size_t i = 0; i < *n_r; i++)
+		addr_set_port(&(*addrs_r)[i], port_of(g));
+	return 0;
+}
+
 /* Every address of one host, until nobody is pending. Returns 0, or -1 with why when it has none. */
 static int
 try_host(struct deliver_group *g, const struct mx_host *mx, struct fail *why)
@@ -203,19 +216,15 @@ try_host(struct deliver_group *g, const struct mx_host *mx, struct fail *why)
 	size_t n;
 
 	host->mx = mx;
-	if (mx_addresses(g->options->resolver, mx, family_of(&g->rule), g->arena, &addrs, &n,
-		&host->facts, g->deadline, why) != 0)
+	if (deliver_addresses(g, host, &addrs, &n, why) != 0)
 		return -1;
-	sort_addresses(&g->rule, addrs, n);
-	for (size_t i = 0; i < n && deliver_pending(g) > 0 && !must_end(g); i++) {
-		addr_set_port(&addrs[i], port_of(g));
+	for (size_t i = 0; i < n && deliver_pending(g) > 0 && !must_end(g); i++)
 		try_address(g, host, &addrs[i]);
-	}
 	return 0;
 }
 
-static void
-set_up_trust(struct deliver_group *g, struct fail *why)
+int
+deliver_set_up_trust(struct deliver_group *g, struct fail *why)
 {
 	const char *ca_file = g->rule.ca_file, *ca_dir = NULL;
 
@@ -224,6 +233,7 @@ set_up_trust(struct deliver_group *g, struct fail *why)
 		ca_dir = g->options->ca_dir;
 	}
 	g->trust = tls_trust_new(ca_file, ca_dir, why);
+	return g->trust == NULL ? -1 : 0;
 }
 
 /* fallback=delayed: nobody has taken the message over TLS, and it is old enough (reference send.md 4.5). */
@@ -327,8 +337,7 @@ run_group(struct deliver_group *g)
 
 	if (g->message->accepted_at > 0 && clock_wall() > g->message->accepted_at)
 		g->age_s = clock_wall() - g->message->accepted_at;
-	set_up_trust(g, &why);
-	if (g->trust == NULL || find_hosts(g, &list, &why) != 0) {
+	if (deliver_set_up_trust(g, &why) != 0 || deliver_find_hosts(g, &list, &why) != 0) {
 		deliver_fail_pending(g, &why);
 		return;
 	}
@@ -372,8 +381,8 @@ group_fiber(void *arg)
 }
 
 /* The rule of a recipient's group: --via takes the place of the rule's own route, never of its level. */
-static struct rule
-effective_rule(const struct deliver_options *options, const struct rule *rule)
+struct rule
+deliver_effective_rule(const struct deliver_options *options, const struct rule *rule)
 {
 	struct rule effective = *rule;
 
@@ -426,7 +435,7 @@ group_for(struct group_job *jobs, size_t *n_inout, const struct deliver_options 
 	job->group.literal = to->literal;
 	job->group.local = local;
 	job->group.origin = origin;
-	job->group.rule = effective_rule(options, origin);
+	job->group.rule = deliver_effective_rule(options, origin);
 	return job;
 }
 

@@ -13,9 +13,9 @@
 #define CONNECT_MS 30000
 
 /* Without a constraint that is the domain's own rule again (an address literal has an ip: rule as its own). */
-static size_t
-constraints(const struct deliver_group *g, const struct deliver_host *host, const struct addr *to,
-    const struct rule *out[LIMIT_CONSTRAINTS + 1])
+size_t
+deliver_constraints(const struct deliver_group *g, const struct deliver_host *host,
+    const struct addr *to, const struct rule *out[LIMIT_CONSTRAINTS + 1])
 {
 	struct addr unused;
 	const char *name =
@@ -100,7 +100,7 @@ deliver_demand(struct deliver_group *g, struct deliver_host *host, const struct 
 		.tls_required_no = g->message->tls_required_no };
 	struct fail why;
 
-	site.more_n = constraints(g, host, to, more);
+	site.more_n = deliver_constraints(g, host, to, more);
 	if (decide_asks_dane(&site) && !host->tlsa_known) {
 		/* a lookup that fails has the status error: the host is not used */
 		dane_lookup(g->options->resolver, &host->facts, addr_port(to), g->mx_dnssec,
@@ -162,6 +162,8 @@ authenticate(struct deliver_attempt *a, struct fail *why)
 static void
 send_it(struct deliver_attempt *a, struct fail *why)
 {
+	if (a->g->look != NULL)
+		return;
 	if (authenticate(a, why) == 0) {
 		deliver_transactions(a, why);
 		return;
@@ -310,6 +312,8 @@ deliver_try(struct deliver_group *g, struct deliver_host *host, const struct add
 		g->other_failure |= !decide_is_policy_failure(why.code);
 		deliver_note_failure_all(a, NULL, &why, STAGE_SESSION);
 	}
+	if (g->look != NULL)
+		*g->look = (struct deliver_look){ *last_r, a->facts, why };
 	free(a->in);
 	free(a->asked);
 }

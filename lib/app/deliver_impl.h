@@ -34,6 +34,7 @@ struct deliver_group {
 	int64_t age_s;         /* of the message */
 	struct sts_facts sts;  /* of the domain, once it was asked for */
 	bool sts_known, sts_failed;
+	struct deliver_look *look; /* not NULL: no message is sent, this tells what would be */
 	bool other_failure; /* of a host that could not be asked: the policy is not to blame */
 	struct deliver_later *later;
 	size_t later_n;
@@ -48,12 +49,29 @@ void deliver_local(struct deliver_group *g);
  */
 void deliver_own_name(struct deliver_group *g);
 
+/* What was found out at one address instead of sending there. */
+struct deliver_look {
+	struct decision decision;
+	struct host_facts facts;
+	struct fail why;
+};
+
 /* An MX host of a group's next hop. */
 struct deliver_host {
 	const struct mx_host *mx;
 	struct exchange_facts facts; /* addresses and TLSA records */
 	bool tlsa_known;
 };
+
+/* The rule of a recipient's group: --via takes the place of the rule's own route, never of its level. */
+struct rule deliver_effective_rule(const struct deliver_options *options, const struct rule *rule);
+/* The trust store of the rule, or of the options. Fails with TLS_CONFIG. */
+int deliver_set_up_trust(struct deliver_group *g, struct fail *why);
+/* The hosts of the next hop, best first; sets mx_dnssec. Fails as mx_lookup and mx_list_check. */
+int deliver_find_hosts(struct deliver_group *g, struct mx_list *list_r, struct fail *why);
+/* The addresses of a host in the order to try them; fills host->facts. Fails as mx_addresses. */
+int deliver_addresses(struct deliver_group *g, struct deliver_host *host, struct addr **addrs_r,
+    size_t *n_r, struct fail *why);
 
 /* Members without a final answer: not tried, or deferred in a way that another host may mend. */
 size_t deliver_pending(const struct deliver_group *g);
@@ -63,6 +81,13 @@ size_t deliver_pending(const struct deliver_group *g);
  * every host was found and asked.
  */
 void deliver_fail_pending(struct deliver_group *g, const struct fail *why);
+
+/*
+ * The mx: and ip: rules at an address, without the group's own. As of rules_constraints, of at most
+ * LIMIT_CONSTRAINTS + 1.
+ */
+size_t deliver_constraints(const struct deliver_group *g, const struct deliver_host *host,
+    const struct addr *to, const struct rule *out[LIMIT_CONSTRAINTS + 1]);
 
 /* What is demanded at one address of a host; asks for its TLSA records where they count. */
 void deliver_demand(struct deliver_group *g, struct deliver_host *host, const struct addr *to,

@@ -1,0 +1,306 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "app/credentials.h"
+#include "app/explain.h"
+#include "app/places.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "command.h"
+#include "io/sched.h"
+#include "io/signals.h"
+#include "policy/mtasts_cache.h"
+#include "route.h"
+#include "tls/verify.h"
+
+struct policy_options {
+	const char *policy, *via, *auth, *helo, *ca_file, *ca_dir, *config;
+	struct strs resolvers;
+	int64_t port, timeout_ms, deadline_ms;
+	bool trust_ad, json, verbose, connect, requiretls, tls_required_no;
+};
+
+#define ROW(kind, member, ...) OPT_ROW(kind, struct policy_options, member, __VA_ARGS__)
+static const struct opt policy_opts[] = {
+	OPT_GROUP("Explain"),
+	ROW(FLAG, connect, "connect", 0, NULL,
+	    "connect to every address, up to the handshake; nothing is sent", .not_in_file = true),
+	ROW(FLAG, requiretls, "requiretls", 0, NULL,
+	    "for a message that asks for REQUIRETLS (RFC 8689)", .not_in_file = true),
+	ROW(FLAG, tls_required_no, "tls-required-no", 0, NULL,
+	    "for a message with the field TLS-Required: No", .not_in_file = true),
+
+	OPT_GROUP("Route and policy"),
+	ROW(STR, policy, "policy", 0, "FILE", "TLS policy (default: that of the configuration)"),
+	ROW(STR, via, "via", 0, "HOST:PORT",
+	    "hand all mail to this smarthost; [HOST] looks up no MX"),
+	ROW(STR, auth, "auth", 0, "FILE",
+	    "log in there with the credentials in FILE, once the server has proved who it is"),
+	ROW(INT, port, "port", 0, "PORT", "TCP port of MX hosts", .min = 1, .max = 65535,
+	    .initial = "25"),
+	ROW(STR, ca_file, "ca-file", 0, "FILE", "trust the root certificates in FILE (PEM)"),
+	ROW(STR, ca_dir, "ca-dir", 0, "DIR", "trust the root certificates in DIR (hashed names)"),
+	ROW(STR, config, "config", 0, "FILE", "settings (default: mxtls.conf of the configuration)",
+	    .not_in_file = true),
+
+	OPT_GROUP("Connections"),
+	ROW(STR, helo, "helo", 0, "NAME", "name to greet with (default: this host's full name)"),
+	ROW(DURATION, timeout_ms, "timeout", 0, "TIME", "wait for one reply at most", .min = 1,
+	    .initial = "30s"),
+	ROW(DURATION, deadline_ms, "deadline", 0, "TIME", "give up after", .min = 1,
+	    .initial = "3m"),
+	ROW(STRS, resolvers, "resolver", 0, "ADDRESS[:PORT]",
+	    "ask this resolver (default: those of /etc/resolv.conf)"),
+	ROW(FLAG, trust_ad, "trust-ad", 0, NULL,
+	    "believe the resolver that it validated DNSSEC, although it is not on this host"),
+
+	OPT_GROUP("Output"),
+	ROW(FLAG, json, "json", 0, NULL, "one JSON object an address on standard output"),
+	ROW(FLAG, verbose, "verbose", 'v', NULL, "show the SMTP dialogue on standard error"),
+	OPT_TABLE_END,
+};
+
+static const char *const usage[] = { "check [OPTION]... [FILE]",
+	"explain [OPTION]... ADDRESS|DOMAIN...", "forget [OPTION]... DOMAIN...", NULL };
+
+static const char *const actions[] = { "check", "explain", "forget", NULL };
+
+static const char *const examples[] = {
+	"mxtls policy check policy",
+	"Is the file understood, and can everything in it be used?",
+	"mxtls policy explain bob@example.com",
+	"Which rule applies, what is published, what would happen at each host.",
+	"mxtls policy explain --connect example.com",
+	"The same with a handshake at each address.",
+	NULL,
+};
+
+/* --- check ----------------------------------------------------------------------------------------- */
+
+/* Whether what a rule names can be used: certificates, keys, credentials. */
+static int
+check_rule(const struct rule *rule, struct arena *arena, struct fail *why)
+{
+	struct credentials unused;
+
+	if (rule->ca_file != NULL) {
+		struct tls_trust *trust = tls_trust_new(rule->ca_file, NULL, why);
+		if (trust == NULL)
+			return -1;
+		tls_trust_free(trust);
+	}
+	if (rule->client_cert != NULL) {
+		struct tls_client_options tls = { .cert_file = rule->client_cert };
+		struct tls_ctx *ctx = tls_ctx_client(&tls, why);
+		if (ctx == NULL)
+			return -1;
+		tls_ctx_free(ctx);
+	}
+	return rule->auth == NULL ? 0 : credentials_load(rule->auth, arena, &unused, why);
+}
+
+static void
+count_pattern(void *ctx, const char *text, const struct rule *rule)
+{
+	(void)text, (void)rule;
+	++*(size_t *)ctx;
+}
+
+static int
+check(const struct policy_options *options, const struct strs *operands, struct arena *arena)
+{
+	const char *path = operands->n > 1 ? operands->v[1] : options->policy;
+	struct fail why;
+	struct rules *rules;
+	size_t n, patterns = 0;
+	int status = EX_OK;
+
+	if (operands->n > 2)
+		return command_usage_error(&cmd_policy, "check takes one file");
+	if (path == NULL && (path = places_config("policy", arena)) == NULL) {
+		printf("there is no policy file: level auto for every domain\n");
+		return EX_OK;
+	}
+	if ((rules = rules_load(path, &why)) == NULL)
+		return command_fail(&cmd_policy, &why);
+	const struct rule *const *list = rules_list(rules, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (check_rule(list[i], arena, &why) == 0)
+			continue;
+		fail_prefix(&why, "%s", rule_str(list[i]));
+		status = command_fail(&cmd_policy, &why);
+	}
+	for (size_t i = 0; i < rules_warnings(rules)->n; i++)
+		fprintf(stderr, "mxtls policy: warning: %s\n", rules_warnings(rules)->v[i]);
+	rules_each_pattern(rules, count_pattern, &patterns);
+	if (status == EX_OK)
+		printf("%s: good: %zu policies for %zu patterns of domains; all others: %s, %s\n",
+		    path, n, patterns, level_str(rules_fallback(rules)->level),
+		    rule_str(rules_fallback(rules)));
+	rules_free(rules);
+	return status;
+}
+
+/* --- explain --------------------------------------------------------------------------------------- */
+
+struct explain_job {
+	const struct policy_options *options;
+	const struct strs *operands;
+	struct explain_options explain;
+	int status;
+};
+
+static int
+worse(int a, int b)
+{
+	if (a == EX_TEMPFAIL || b == EX_TEMPFAIL)
+		return EX_TEMPFAIL;
+	return a == EX_OK ? b : b == EX_OK || a == b ? a : EX_UNAVAILABLE;
+}
+
+static void
+explain_one(struct explain_job *job, const char *text, struct buf *out)
+{
+	struct arena arena;
+	struct explain e;
+	struct fail why;
+
+	arena_init(&arena);
+	buf_reset(out);
+	if (explain(&job->explain, text, &arena, &e, clock_deadline(job->options->deadline_ms),
+		&why) != 0) {
+		fail_prefix(&why, "%s", text);
+		job->status = worse(job->status, command_fail(&cmd_policy, &why));
+	} else {
+		if (job->options->json)
+			explain_json(&e, out);
+		else
+			explain_text(&e, out);
+		printf("%s%s", buf_str(out), job->options->json ? "\n" : "");
+		job->status = worse(job->status, e.exit_status);
+	}
+	arena_free(&arena);
+}
+
+static void
+explain_main(void *arg)
+{
+	struct explain_job *job = arg;
+	struct buf out;
+
+	signals_stop_on(1000);
+	buf_init(&out, LIMIT_RECORD_BYTES);
+	for (size_t i = 1; i < job->operands->n && !ferror(stdout); i++)
+		explain_one(job, job->operands->v[i], &out);
+	buf_free(&out);
+}
+
+static int
+explain_all(const struct policy_options *o, const struct strs *operands, struct arena *arena)
+{
+	struct route_options r = { .policy = o->policy,
+		.via = o->via,
+		.auth = o->auth,
+		.helo = o->helo,
+		.ca_file = o->ca_file,
+		.ca_dir = o->ca_dir,
+		.resolvers = o->resolvers,
+		.port = o->port,
+		.timeout_ms = o->timeout_ms,
+		.trust_ad = o->trust_ad,
+		.verbose = o->verbose,
+		.read_only = true };
+	struct route route;
+	struct fail why;
+
+	if (operands->n < 2)
+		return command_usage_error(
+		    &cmd_policy, "explain what? Expected addresses or domains");
+	if (route_open(&route, &r, arena, &why) != 0)
+		return command_fail(&cmd_policy, &why);
+	struct explain_job job = { .options = o,
+		.operands = operands,
+		.explain = { .deliver = &route.deliver,
+		    .connect = o->connect,
+		    .require_tls = o->requiretls,
+		    .tls_required_no = o->tls_required_no } };
+	sched_run(explain_main, &job);
+	route_close(&route);
+	return job.status;
+}
+
+/* --- forget ---------------------------------------------------------------------------------------- */
+
+static int
+forget(const struct strs *operands, struct arena *arena)
+{
+	struct fail why;
+	const char *dir = places_state("sts", arena, &why);
+	struct mtasts_cache *cache;
+	int status = EX_OK;
+
+	if (operands->n < 2)
+		return command_usage_error(&cmd_policy, "forget what? Expected domains");
+	if (dir == NULL || (cache = mtasts_cache_open(dir, false, &why)) == NULL)
+		return command_fail(&cmd_policy, &why);
+	for (size_t i = 1; i < operands->n; i++) {
+		const char *domain = dns_name_normalize(operands->v[i], arena, &why);
+		int found = domain == NULL ? -1 : mtasts_cache_forget(cache, domain, &why);
+		if (found < 0)
+			status = command_fail(&cmd_policy, &why);
+		else
+			printf("%s: %s\n", domain,
+			    found ? "MTA-STS policy forgotten"
+				  : "no MTA-STS policy was remembered");
+	}
+	mtasts_cache_free(cache);
+	return status;
+}
+
+static int
+policy_run(const void *arg, const struct strs *operands)
+{
+	const struct policy_options *options = arg;
+	const char *action = operands->n > 0 ? operands->v[0] : NULL;
+	struct arena arena;
+	int status;
+
+	if (action == NULL)
+		return command_usage_error(
+		    &cmd_policy, "no action: expected check, explain or forget");
+	arena_init(&arena);
+	tls_init();
+	if (strcmp(action, "check") == 0)
+		status = check(options, operands, &arena);
+	else if (strcmp(action, "explain") == 0)
+		status = explain_all(options, operands, &arena);
+	else if (strcmp(action, "forget") == 0)
+		status = forget(operands, &arena);
+	else
+		status = command_usage_error(&cmd_policy,
+		    "unknown action \"%.40s\": expected check, explain or forget", action);
+	arena_free(&arena);
+	return status;
+}
+
+const struct command cmd_policy = {
+	.name = "policy",
+	.summary = "check the TLS policy, and tell what it means for an address",
+	.usage = usage,
+	.description =
+	    "check reads a policy file and everything that it names. explain tells for addresses "
+	    "or domains which rule applies, what they publish (DANE, MTA-STS), and what would "
+	    "happen at each of their hosts; nothing is sent. forget drops remembered MTA-STS "
+	    "policies.",
+	.opts = policy_opts,
+	.options_size = sizeof(struct policy_options),
+	.config = true,
+	.order = OPT_ANYWHERE,
+	.operand_words = actions,
+	.examples = examples,
+	.run = policy_run,
+};
