@@ -49,12 +49,16 @@ TEST(a_client_context_refuses_settings_that_cannot_work)
 		struct tls_client_options options;
 		const char *text; /* part of the reason; NULL: works */
 	} rows[] = {
-		{ { 0, 0, 0, NULL, false }, NULL },
-		{ { 0, 0, 1, NULL, false }, NULL },
-		{ { TLS_VERSION_1_2, TLS_VERSION_1_2, 1, "ECDHE+AESGCM", false }, NULL },
-		{ { TLS_VERSION_1_3, TLS_VERSION_1_2, 0, NULL, false },
+		{ { .min = 0 }, NULL },
+		{ { .security_level = 1 }, NULL },
+		{ { .min = TLS_VERSION_1_2,
+		      .max = TLS_VERSION_1_2,
+		      .security_level = 1,
+		      .ciphers = "ECDHE+AESGCM" },
+		    NULL },
+		{ { .min = TLS_VERSION_1_3, .max = TLS_VERSION_1_2 },
 		    "minimum TLS version TLSv1.3 is above the maximum TLSv1.2" },
-		{ { 0, 0, 0, "no-such-cipher", false },
+		{ { .ciphers = "no-such-cipher" },
 		    "cipher list \"no-such-cipher\": no cipher match" },
 	};
 
