@@ -54,7 +54,7 @@ server_ctx(void)
 static struct tls_ctx *
 client_ctx(enum tls_version min, enum tls_version max, int level)
 {
-	struct tls_client_options options = { min, max, level, NULL, false };
+	struct tls_client_options options = { .min = min, .max = max, .security_level = level };
 
 	tls_init();
 	return tls_ctx_client(&options, NULL);
@@ -427,7 +427,7 @@ TEST(handshakes_of_every_version_and_key_type_show_the_right_facts)
 
 		TEST_ROW("%s", rows[i].name);
 		session_start(&s, peer_echo, NULL,
-		    (struct tls_client_options){ rows[i].version, rows[i].version, 0, NULL, false },
+		    (struct tls_client_options){ .min = rows[i].version, .max = rows[i].version },
 		    rows[i].offer);
 		CHECK_INT(session_handshake(&s), 0);
 		CHECK_STR(s.why.text, "");
@@ -707,8 +707,8 @@ TEST(a_server_of_tls_1_3_only_tells_an_older_client_by_alert)
 	struct raw raw = { .cert = &ecdsa, .min = TLS1_3_VERSION };
 
 	server_ctx();
-	session_start(&s, peer_raw, &raw,
-	    (struct tls_client_options){ 0, TLS_VERSION_1_2, 0, NULL, false }, KEY_ANY);
+	session_start(
+	    &s, peer_raw, &raw, (struct tls_client_options){ .max = TLS_VERSION_1_2 }, KEY_ANY);
 	CHECK_INT(session_handshake(&s), -1);
 	CHECK_INT(s.why.code, FAIL_TLS_HANDSHAKE);
 	session_gather(&s);
@@ -717,7 +717,7 @@ TEST(a_server_of_tls_1_3_only_tells_an_older_client_by_alert)
 	TEST_ROW("and we tell an older server");
 	raw = (struct raw){ .cert = &rsa, .max = TLS1_1_VERSION };
 	session_start(&s, peer_raw, &raw,
-	    (struct tls_client_options){ TLS_VERSION_1_2, 0, 1, NULL, false }, KEY_ANY);
+	    (struct tls_client_options){ .min = TLS_VERSION_1_2, .security_level = 1 }, KEY_ANY);
 	CHECK_INT(session_handshake(&s), -1);
 	session_gather(&s);
 	CHECK_STR(s.facts.alert, "received protocol_version");
