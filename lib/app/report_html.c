@@ -80,7 +80,7 @@ masthead(struct buf *out, const struct report *report)
 	for (size_t i = 0; i < SECTIONS; i++)
 		link_to(out, sections[i].id, sections[i].title);
 	for (int id = 0; id < REPORT_BREAKDOWNS; id++)
-		if (report_view_breakdown(survey, id)->n > 0)
+		if (report_view_breakdown(survey, (enum report_breakdown_id)id)->n > 0)
 			link_to(out, report_breakdowns[id].id, report_breakdowns[id].title);
 	if (survey->findings.offered > 0)
 		link_to(out, "findings", "Worst findings");
@@ -251,7 +251,8 @@ denominators(struct buf *out, const struct report_survey *survey)
 		for (int level = 0; level < REPORT_LEVELS; level++) {
 			buf_puts(out, "<td>");
 			if ((report_denominators[i].levels & 1u << level) != 0)
-				html_number(out, report_denominator(survey, i, level));
+				html_number(
+				    out, report_denominator(survey, i, (enum report_level)level));
 			buf_puts(out, "</td>");
 		}
 		buf_puts(out, "</tr>");
@@ -408,7 +409,7 @@ report_write_html(const struct report *report, struct buf *out)
 	for (size_t i = 0; i < SECTIONS; i++)
 		distributions(out, report, &sections[i]);
 	for (int id = 0; id < REPORT_BREAKDOWNS; id++)
-		html_breakdown(out, report, id);
+		html_breakdown(out, report, (enum report_breakdown_id)id);
 	if (survey->findings.offered > 0) {
 		buf_puts(out, "<h2 id=\"findings\">Worst findings</h2><p class=\"sub\">");
 		html_number(out, survey->findings.offered);

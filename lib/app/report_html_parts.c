@@ -167,7 +167,7 @@ first_level(const struct report_table_info *info)
 {
 	for (int level = 0; level < REPORT_LEVELS; level++)
 		if ((info->levels & 1u << level) != 0)
-			return level;
+			return (enum report_level)level;
 	return REPORT_DOMAINS;
 }
 

@@ -48,7 +48,7 @@ write_denominators(struct json *j, const struct report_survey *survey)
 		for (size_t i = 0; i < REPORT_DENOMINATORS; i++)
 			if ((report_denominators[i].levels & 1u << level) != 0)
 				put_count(j, report_denominators[i].id,
-				    report_denominator(survey, i, level));
+				    report_denominator(survey, i, (enum report_level)level));
 		json_object_end(j);
 	}
 	json_object_end(j);
@@ -275,10 +275,10 @@ report_write_json(const struct report *report, struct buf *out)
 	key(&j, "tables");
 	json_object_begin(&j);
 	for (int table = 0; table < REPORT_TABLES; table++)
-		write_table(&j, report, table);
+		write_table(&j, report, (enum report_table)table);
 	json_object_end(&j);
 	for (int id = 0; id < REPORT_BREAKDOWNS; id++)
-		write_breakdown(&j, report, id);
+		write_breakdown(&j, report, (enum report_breakdown_id)id);
 	key(&j, "findings");
 	json_object_begin(&j);
 	write_findings(&j, report, &survey->findings, false);

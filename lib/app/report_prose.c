@@ -172,7 +172,8 @@ write_denominators(struct prose *p, const struct report_survey *survey)
 			if ((report_denominators[i].levels & 1u << level) == 0)
 				cell(p, "");
 			else
-				number_cell(p, report_denominator(survey, i, level));
+				number_cell(
+				    p, report_denominator(survey, i, (enum report_level)level));
 		}
 	}
 	table_end(p);
@@ -483,9 +484,9 @@ write_all(const struct report *report, struct buf *out, bool markdown)
 	if (report->compare.old != NULL)
 		write_compare(&p, report);
 	for (int table = 0; table < REPORT_TABLES; table++)
-		write_table(&p, report, table);
+		write_table(&p, report, (enum report_table)table);
 	for (int id = 0; id < REPORT_BREAKDOWNS; id++)
-		write_breakdown(&p, report, id);
+		write_breakdown(&p, report, (enum report_breakdown_id)id);
 	if (survey->findings.offered > 0) {
 		heading(&p, "Worst findings");
 		write_findings(&p, report, &survey->findings, false);

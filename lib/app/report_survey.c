@@ -36,7 +36,7 @@ report_survey_new(const char *day)
 
 	snprintf(survey->day, sizeof(survey->day), "%s", day);
 	for (int i = 0; i < REPORT_TABLES; i++)
-		report_tally_init(&survey->tallies[i], i);
+		report_tally_init(&survey->tallies[i], (enum report_table)i);
 	report_breakdown_init(&survey->providers, LIMIT_REPORT_PROVIDERS);
 	report_breakdown_init(&survey->tlds, LIMIT_REPORT_ROWS);
 	report_breakdown_init(&survey->ranks, LIMIT_REPORT_ROWS);

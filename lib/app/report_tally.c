@@ -80,6 +80,9 @@ NO_WORDS(ISSUER);
 NO_WORDS(TLSA);
 NO_WORDS(RESULT);
 
+/* an array of one is NO_WORDS: clang wants a constant */
+#define COUNT_OF(words) (sizeof(words) / sizeof((words)[0]))
+
 #define WORDS false
 #define COUNT true
 #define TABLE(table, id_text, level_bits, base, order, title_text, note_text) \
@@ -90,8 +93,7 @@ NO_WORDS(RESULT);
 		.basis = REPORT_BASIS_##base, \
 		.by_count = order, \
 		.words = words_##table, \
-		.words_n = sizeof(words_##table) / sizeof(words_##table[0]) - \
-			   (words_##table[0].token == NULL) },
+		.words_n = COUNT_OF(words_##table) > 1 ? COUNT_OF(words_##table) : 0 },
 const struct report_table_info report_tables[REPORT_TABLES] = {
 #include "app/report_tables.def"
 };

@@ -80,7 +80,8 @@ report_write_tsv(const struct report *report, struct buf *out)
 		for (int level = 0; level < REPORT_LEVELS; level++)
 			if ((report_denominators[i].levels & 1u << level) != 0)
 				put_row(out, "denominator", report_denominators[i].id,
-				    report_level_ids[level], report_denominator(survey, i, level),
+				    report_level_ids[level],
+				    report_denominator(survey, i, (enum report_level)level),
 				    survey->denominators[level].names);
 	for (int i = 0; i < REPORT_FIGURES_N; i++)
 		for (int level = 0; level < REPORT_LEVELS; level++)
@@ -89,9 +90,9 @@ report_write_tsv(const struct report *report, struct buf *out)
 				    report_level_ids[level], survey->figures[i][level].n,
 				    survey->figures[i][level].of);
 	for (int table = 0; table < REPORT_TABLES; table++)
-		put_table(out, report, table);
+		put_table(out, report, (enum report_table)table);
 	for (int id = 0; id < REPORT_BREAKDOWNS; id++)
-		put_breakdown(out, report, id);
+		put_breakdown(out, report, (enum report_breakdown_id)id);
 	if (report->compare.old != NULL)
 		put_compare(out, &report->compare);
 }
