@@ -419,9 +419,10 @@ target_fiber(void *arg)
 		literal_host(p, list);
 	p->facts.mx_status = list->status;
 	p->facts.dns = list->dns;
+	exchanges_start(p, list);
+	/* last: without fibers it would take the time of the sessions */
 	if (p->domain != NULL && probe_policy_wanted(list->status))
 		start(p, policy_fiber, p, "policy");
-	exchanges_start(p, list);
 	probing_unref(p);
 }
 

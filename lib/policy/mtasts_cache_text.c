@@ -150,7 +150,8 @@ mtasts_cache_parse(
 			return damaged(why, "a line that means nothing");
 		has_domain |= slice_is(key, "domain");
 	}
-	if (!has_domain || (entry->failures > 0 && entry->failed_id == NULL))
+	if (!has_domain || (entry->failures > 0 && (entry->failed_id == NULL ||
+						       entry->failed_status == STS_NOT_CHECKED)))
 		return damaged(why, "a line is missing");
 	return read_policy(text, entry, why);
 }
