@@ -11,9 +11,10 @@ comma := ,
 KIND := $(if $(SAN),-san-$(subst $(comma),-,$(SAN)))$(if $(COVERAGE),-coverage)$(if $(FUZZING),-fuzzing)$(if $(filter clang%,$(CC)),-clang)
 B := build$(KIND:-%=/%)
 
-PKGS := libssl libcrypto jansson libidn2 libpsl
-# libcurl is opened at run time (lib/http): only its header is needed here
-PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) libcurl 2>/dev/null)
+PKGS := libssl libcrypto jansson
+# opened when they are first needed (base/library.h): only their headers are needed here
+PKGS_OPENED := libidn2 libpsl libcurl
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) $(PKGS_OPENED) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
 CFLAGS ?= -O2 -g

@@ -1,4 +1,5 @@
-# make install and make uninstall, into an empty folder.
+# make install and make uninstall, into an empty folder; what the program is linked with.
+# shellcheck disable=SC2154 # stderr is set by run
 load lib/rig
 
 @test "install puts program, manual and completions in place; uninstall takes exactly these away" {
@@ -43,4 +44,21 @@ load lib/rig
     run -0 make -C "$ROOT" uninstall DESTDIR="$to" PREFIX=/opt
     same "$(cd "$to" && find . ! -type d)" ./usr/bin/mailq
     same "$(cat "$to/usr/bin/mailq")" other
+}
+
+@test "what few names need is not linked: libidn2 is opened for those that are not ASCII, libpsl by surveys" {
+    local file
+    run -0 readelf -d "$MXTLS"
+    has libssl
+    has_not libidn2
+    has_not libpsl
+    for file in /usr/lib/*/libidn2.so.0 /lib/*/libidn2.so.0; do
+        if [ -e "$file" ]; then mount --bind /dev/null "$(readlink -f "$file")" || true; fi
+    done
+    run -64 --separate-stderr "$MXTLS" probe 'bücher.example'
+    [[ $stderr == *"libidn2 not installed, and names that are not ASCII need it"* ]] || assert_fail stderr "$stderr"
+    run -3 --separate-stderr "$MXTLS" probe --retries 0 '[192.0.2.30]:9'
+    for file in /usr/lib/*/libidn2.so.0 /lib/*/libidn2.so.0; do
+        umount "$(readlink -f "$file")" 2> /dev/null || true
+    done
 }

@@ -3,12 +3,36 @@
 #include <idn2.h>
 #include <string.h>
 
+#include "base/library.h"
 #include "base/limits.h"
 #include "base/text.h"
 
 #define NAME_BYTES 253   /* RFC 1035 s2.3.4: 255 on the wire, without length bytes and root */
 #define LABEL_BYTES 63   /* RFC 1035 s2.3.4 */
 #define INPUT_BYTES 1024 /* a name of 253 bytes has fewer than 256 characters of at most 4 bytes */
+
+/* libidn2, opened for the first name that is not ASCII */
+static __typeof__(idn2_to_ascii_8z) *to_ascii;
+static __typeof__(idn2_strerror) *ascii_error;
+static __typeof__(idn2_free) *ascii_free;
+
+static int
+open_idn(const char *name, struct fail *why)
+{
+	static const char *const files[] = { LIBRARY_FILE("libidn2", "0"), NULL };
+	static const struct library_function rows[] = { { "idn2_to_ascii_8z", &to_ascii },
+		{ "idn2_strerror", &ascii_error }, { "idn2_free", &ascii_free } };
+	static bool open;
+
+	if (open)
+		return 0;
+	const char *wrong = library_open("libidn2", files, rows, sizeof(rows) / sizeof(rows[0]));
+	if (wrong != NULL)
+		return fail_set(why, FAIL_DNS_NAME,
+		    "\"%s\": %s, and names that are not ASCII need it", name, wrong);
+	open = true;
+	return 0;
+}
 
 static bool
 label_byte(char c)
@@ -87,12 +111,14 @@ dns_name_normalize(const char *name, struct arena *arena, struct fail *why)
 		return NULL;
 	}
 	/* RFC 5891 with the mapping of UTS 46, non-transitional: sharp s stays what it is. */
-	int rc = idn2_to_ascii_8z(name, (char **)&ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+	if (open_idn(name, why) != 0)
+		return NULL;
+	int rc = to_ascii(name, (char **)&ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
 	if (rc != IDN2_OK) {
-		fail_set(why, FAIL_DNS_NAME, "\"%s\": %s", name, idn2_strerror(rc));
+		fail_set(why, FAIL_DNS_NAME, "\"%s\": %s", name, ascii_error(rc));
 		return NULL;
 	}
 	const char *out = check_ascii(name, slice_str((const char *)ascii), arena, why);
-	idn2_free(ascii);
+	ascii_free(ascii);
 	return out;
 }

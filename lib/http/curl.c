@@ -1,32 +1,22 @@
 #include "http/curl.h"
 
-#include <dlfcn.h>
-#include <stddef.h>
-#include <string.h>
+#include <stdio.h>
 
+#include "base/library.h"
 #include "tls/tls.h"
 
-static const char *const libraries[] = {
-#ifdef __APPLE__
-	"libcurl.4.dylib",
-#else
-	"libcurl.so.4",
-	"libcurl-gnutls.so.4",
-#endif
-};
+static const char *const files[] = { LIBRARY_FILE("libcurl", "4"),
+	LIBRARY_FILE("libcurl-gnutls", "4"), NULL };
 
 static struct curl_functions functions;
 static enum { UNTRIED, OPEN, FAILED } state;
 static char problem[256];
 
-static bool
-find_all(void *library)
+static const char *
+open_library(void)
 {
-	static const struct {
-		const char *name;
-		size_t offset;
-	} rows[] = {
-#define ROW(name) { "curl_" #name, offsetof(struct curl_functions, name) }
+	static const struct library_function rows[] = {
+#define ROW(name) { "curl_" #name, &functions.name }
 		ROW(global_init),
 		ROW(easy_init),
 		ROW(easy_setopt),
@@ -46,28 +36,7 @@ find_all(void *library)
 #undef ROW
 	};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		void *symbol = dlsym(library, rows[i].name);
-		if (symbol == NULL) {
-			snprintf(
-			    problem, sizeof(problem), "libcurl has no function %s", rows[i].name);
-			return false;
-		}
-		memcpy((char *)&functions + rows[i].offset, &symbol, sizeof(symbol));
-	}
-	return true;
-}
-
-static void *
-open_library(void)
-{
-	for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++) {
-		void *library = dlopen(libraries[i], RTLD_NOW | RTLD_LOCAL);
-		if (library != NULL)
-			return library;
-	}
-	snprintf(problem, sizeof(problem), "libcurl not installed");
-	return NULL;
+	return library_open("libcurl", files, rows, sizeof(rows) / sizeof(rows[0]));
 }
 
 const struct curl_functions *
@@ -77,13 +46,13 @@ curl_open(struct fail *why)
 		state = FAILED;
 		/* DECISIONS A6: before curl, which would have OpenSSL read its configuration */
 		tls_init();
-		void *library = open_library(); /* for the rest of our life */
-		if (library != NULL && find_all(library)) {
-			if (functions.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
-				state = OPEN;
-			else
-				snprintf(problem, sizeof(problem), "libcurl cannot be initialised");
-		}
+		const char *wrong = open_library();
+		if (wrong == NULL && functions.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+			wrong = "libcurl cannot be initialised";
+		if (wrong == NULL)
+			state = OPEN;
+		else
+			snprintf(problem, sizeof(problem), "%s", wrong);
 	}
 	if (state == OPEN)
 		return &functions;

@@ -8,7 +8,8 @@
 
 /*
  * Who runs a mail server: the registrable domain of its name (public suffix plus one label), by
- * libpsl and the newest Public Suffix List of this system. The list is loaded at the first call.
+ * libpsl and the newest Public Suffix List of this system. Both are loaded at the first call;
+ * without libpsl there is a warning, and nobody is known.
  */
 
 /*
