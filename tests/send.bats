@@ -628,6 +628,16 @@ POLICY
     [ $((($(date +%s%N) - start) / 1000000)) -lt 12000 ] || assert_fail "took too long" "$(($(date +%s%N) - start)) ns"
 }
 
+@test "a reply in the middle of the text is the reply, and the rest is not sent" {
+    { cat "$MESSAGE"; yes 'a line of text that goes on and on and on and on' | head -n 200000; } > "$BATS_TEST_TMPDIR/big"
+    mx mid46 46 'send 220 mx' 'serve data=break' 'send 354 go on' 'recv 20000' 'send 552 5.3.4 enough' 'close'
+    mx mid48 48 'send 220 mx' 'serve ehlo=STARTTLS,data=break' 'send 354 go on' 'recv 20000' 'send 452 4.3.1 no room' 'close'
+    MESSAGE=$BATS_TEST_TMPDIR/big send 65 "${FROM[@]}" bob@d46.test
+    same "$(r '.status, .enhanced, .reply' | xargs)" "failed 5.3.4 552 5.3.4 enough"
+    MESSAGE=$BATS_TEST_TMPDIR/big send 75 "${FROM[@]}" bob@d48.test
+    same "$(r '.status, .enhanced, .reply, .maybe_duplicate' | xargs)" "deferred 4.3.1 452 4.3.1 no room false"
+}
+
 # --- ends --------------------------------------------------------------------------------------------
 
 @test "an error in the policy: file, line and what was expected, status 78, nothing is sent" {

@@ -24,6 +24,7 @@ setup_file() {
     mx good 31 'send 220 mx' 'serve ehlo=STARTTLS'
     mx clear 32 'send 220 mx' 'serve ehlo=SIZE 1000000'
     mx broken 33 'send 220 mx' 'serve ehlo=STARTTLS,starttls=break' 'send 220 go' 'recv 5' 'close'
+    mx requiretls 35 'send 220 mx' 'serve ehlo=STARTTLS,tls-ehlo=REQUIRETLS;SIZE 1000000'
     mx refusing 34 'send 220 mx' 'serve ehlo=STARTTLS,starttls=454 4.7.0 no'
 }
 
@@ -52,6 +53,9 @@ zone() {
         echo "two.$level.test. MX 10 mismatch.box.test."
         echo "two.$level.test. MX 20 match.box.test."
     done
+    echo 'requiretls.test. MX 10 requiretls.box.test.'
+    echo 'requiretls.unsigned.test. MX 10 requiretls.box.test.'
+    echo 'requiretls.box.test. A 192.0.2.35'
     echo 'now.test. MX 10 broken.box.test.'
     echo 'nodane.test. MX 10 mismatch.box.test.'
     echo 'bounce.test. MX 10 none.box.test.'
@@ -67,7 +71,7 @@ row() {
     read -ra proofs <<< "$4"
     for level in "${LEVELS[@]}"; do
         status=0
-        "$MXTLS" send --json --timeout 20s --ca-file "$CERTS/root.crt" --policy "$BATS_FILE_TMPDIR/policy" \
+        "$MXTLS" send --no-queue --json --timeout 20s --ca-file "$CERTS/root.crt" --policy "$BATS_FILE_TMPDIR/policy" \
             --helo "$level.$case.$zone.box.test" -f alice@client.box.test "bob@$case.$level.$zone" \
             < "$MESSAGE" > "$BATS_TEST_TMPDIR/out" 2> "$BATS_TEST_TMPDIR/err" 3>&- || status=$?
         sessions "$name" > /dev/null || return
@@ -161,4 +165,38 @@ dane_send() {
 
 @test "with TLSA records the server name in the handshake is the TLSA base domain (RFC 7672 s8.1)" {
     file_has "$(peer_log good)" "sni=match.box.test"
+}
+
+# requiretls STATUS RECIPIENT: through sendmail's option, at once, errors told
+requiretls() {
+    local dir=$BATS_TEST_TMPDIR
+    mkdir -p "$dir/config/mxtls"
+    printf 'ca-file = %s\npolicy = %s\n' "$CERTS/root.crt" "$BATS_FILE_TMPDIR/policy" > "$dir/config/mxtls/mxtls.conf"
+    ln -sf "$MXTLS" "$dir/sendmail"
+    XDG_CONFIG_HOME=$dir/config XDG_STATE_HOME=$dir/state run "-$1" --separate-stderr "$dir/sendmail" -odi -oep \
+        -O REQUIRETLS=yes -f alice@client.box.test "$2" < "$MESSAGE"
+}
+
+@test "REQUIRETLS: signed way, proved server, its offer; else failed for good with 5.7.30 (RFC 8689 s4.2.1)" {
+    requiretls 0 bob@requiretls.test
+    file_has "$(peer_log requiretls)" 'C: MAIL FROM:<alice@client.box.test> SIZE=153 REQUIRETLS'
+    requiretls 69 bob@match.auto.test
+    [[ $stderr == *"REQUIRETLS"* ]] || assert_fail "why" "$stderr"
+    requiretls 69 bob@clear.may.test
+    [[ $stderr == *"REQUIRETLS"* ]] || assert_fail "why" "$stderr"
+    # the MX record is not signed
+    requiretls 69 bob@requiretls.unsigned.test
+    # nothing can be said while the lookup fails
+    requiretls 0 bob@dead.auto.test
+    file_has_not "$(peer_log clear)" 'REQUIRETLS'
+}
+
+@test "TLS-Required: No beats what is published, not what the administrator asks for (RFC 8689 s5)" {
+    { echo 'TLS-Required: No'; cat "$MESSAGE"; } > "$BATS_TEST_TMPDIR/no"
+    MESSAGE=$BATS_TEST_TMPDIR/no dane_send 0 bob@mismatch.auto.test
+    same "$(r .protection)" enc
+    MESSAGE=$BATS_TEST_TMPDIR/no dane_send 0 bob@broken.auto.test
+    same "$(r .protection)" none
+    MESSAGE=$BATS_TEST_TMPDIR/no dane_send 75 bob@mismatch.encrypt.test
+    MESSAGE=$BATS_TEST_TMPDIR/no dane_send 75 bob@mismatch.dane-only.test
 }

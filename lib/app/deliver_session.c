@@ -318,6 +318,8 @@ send_text(struct deliver_attempt *a, struct fail *why)
 		ret = message_reader_next(&reader, chunk, CHUNK_BYTES, &n, why);
 		buf_reset(&out);
 		if (ret == 0)
+			ret = smtp_data_interrupted(client, session_step(&a->session), why);
+		if (ret == 0)
 			ret = n > 0 ? smtp_data_stuff(&stuffer, slice_make(chunk, n), &out, why)
 				    : smtp_data_stuff_end(&stuffer, &out, why);
 		if (ret == 0)

@@ -249,6 +249,21 @@ conn_has_line(const struct conn *conn)
 	return slice_find(rest, '\n') < rest.n;
 }
 
+bool
+conn_poll_line(struct conn *conn)
+{
+	size_t room = conn->in.max - (conn->in.len - conn->pos);
+	unsigned char byte;
+
+	if (conn_has_line(conn) || room == 0 ||
+	    (!conn_has_unread(conn) && recv(conn->in_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 1))
+		return conn_has_line(conn);
+	conn_drop_consumed(conn);
+	/* a deadline that has passed: what is there is taken, nothing is waited for */
+	conn_fill(conn, room < READ_CHUNK ? room : READ_CHUNK, clock_ms(), NULL);
+	return conn_has_line(conn);
+}
+
 size_t
 conn_input_bytes(const struct conn *conn)
 {

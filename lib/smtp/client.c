@@ -193,6 +193,22 @@ smtp_data_write(
 }
 
 int
+smtp_data_interrupted(struct smtp_client *client, int64_t deadline, struct fail *why)
+{
+	if (!conn_poll_line(client->conn))
+		return 0;
+	conn_set_trace(client->conn, client->trace, client->trace_ctx);
+	int ret = smtp_reply_read(client->conn, &client->reply, deadline, why);
+	if (ret == 0) {
+		client->reply_ms = clock_ms();
+		smtp_reply_fail(&client->reply, "message text", why);
+	}
+	conn_close(client->conn);
+	client->conn = NULL;
+	return -1;
+}
+
+int
 smtp_data_reply(struct smtp_client *client, int64_t deadline, struct fail *why)
 {
 	if (conn_flush(client->conn, deadline, why) != 0)

@@ -77,6 +77,12 @@ int smtp_data(struct smtp_client *client, int64_t deadline, struct fail *why);
 /* Message text that was dot-stuffed by smtp/data.h, its final CRLF.CRLF included. */
 int smtp_data_write(
     struct smtp_client *client, const void *data, size_t n, int64_t deadline, struct fail *why);
+/*
+ * A server that speaks before the end of the text, to refuse it, mostly closes then. 0 when it has not said
+ * anything; -1 with its reply as the failure, and the connection is closed: the rest of the text cannot be taken
+ * back. Never waits for the first line.
+ */
+int smtp_data_interrupted(struct smtp_client *client, int64_t deadline, struct fail *why);
 /* The reply to the final dot: only a complete 2xx is a delivery. */
 int smtp_data_reply(struct smtp_client *client, int64_t deadline, struct fail *why);
 /* s4.1.1.5 */
