@@ -114,6 +114,7 @@ class Program:
             os.close(pidfd)
         _, state, usage = os.wait4(self.pid, 0)
         self.seconds = time.monotonic() - self.started
+        self.usage = usage
         self.child.returncode = os.waitstatus_to_exitcode(state)
         self._forget()
         if status is not None and self.child.returncode != status:
