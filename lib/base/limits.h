@@ -116,6 +116,7 @@
 
 /* Surveys. */
 #define LIMIT_SURVEY_LINE_BYTES 4096 /* of the list; a target has 1024 at most */
+#define LIMIT_SURVEY_QUEUED 20000    /* servers that wait for their turn: 300 bytes each */
 #define LIMIT_SURVEY_WAITING 200000  /* domains that wait for servers: 10 MiB or so */
 #define LIMIT_SURVEY_RESOLVING 400   /* domains whose names are looked up at once */
 #define LIMIT_SURVEY_FETCHING 2000   /* domains whose policies are fetched: fibers */
