@@ -261,6 +261,7 @@ has_room(const struct survey *s)
 {
 	return survey_stopping(s) ||
 	       (s->resolving < LIMIT_SURVEY_RESOLVING && s->fetching < LIMIT_SURVEY_FETCHING &&
+		   s->polite.queued < LIMIT_SURVEY_QUEUED &&
 		   s->table.waiting_n + s->lines < LIMIT_SURVEY_WAITING);
 }
 
