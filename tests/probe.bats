@@ -33,6 +33,7 @@ half.test.      MX 10 half.box.test.
 half.box.test.  A 192.0.2.11
 half.box.test.  A 192.0.2.200
 xn--bcher-kva.test. MX 10 rsa.box.test.
+1.2.0.192.in-addr.arpa. PTR client.box.test.
 ZONE
         for i in {0..9}; do
             echo "flood.test. MX 10 f$i.box.test."
