@@ -21,6 +21,24 @@ import socket, time
 s = socket.create_server(("192.0.2.81", 443))
 print("ready")
 time.sleep(600)'
+    # the same, and tells how many connections it has at once
+    peer_start crowd '^ready' python3 -u -c '
+import selectors, socket
+s = socket.create_server(("192.0.2.83", 443))
+loop = selectors.DefaultSelector()
+loop.register(s, selectors.EVENT_READ)
+print("ready")
+now = 0
+while True:
+    for key, _ in loop.select():
+        if key.fileobj is s:
+            loop.register(s.accept()[0], selectors.EVENT_READ)
+            now += 1
+            print("now", now)
+        elif not key.fileobj.recv(65536):
+            loop.unregister(key.fileobj)
+            key.fileobj.close()
+            now -= 1'
 }
 
 sites() {
@@ -105,6 +123,12 @@ zone() {
     echo 'mta-sts.alias1.test. CNAME provider.box.test.'
     echo 'mta-sts.alias2.test. CNAME provider.box.test.'
     echo 'provider.box.test. A 192.0.2.80'
+    for d in {1..12}; do
+        echo "crowd$d.test. MX 10 rsa.box.test."
+        echo "_mta-sts.crowd$d.test. TXT \"v=STSv1; id=1\""
+        echo "mta-sts.crowd$d.test. CNAME crowd.box.test."
+    done
+    echo 'crowd.box.test. A 192.0.2.83'
     echo 'mta-sts.refused.test. A 192.0.2.82'
     echo 'mta-sts.private.test. A 10.0.0.1'
     echo 'mta-sts.private.test. A 127.0.0.1'
@@ -237,6 +261,13 @@ sts() {
     ((SECONDS - begun < 10)) || assert_fail "too slow" "$((SECONDS - begun)) s"
 }
 
+@test "Ctrl-C while a policy is fetched: the end is near, and nothing hangs" {
+    local begun=$SECONDS
+    run -130 timeout --preserve-status -k 20 -s INT 1 "$MXTLS" probe "${ROOTS[@]}" slow.test
+    ((SECONDS - begun < 8)) || assert_fail "too slow" "$((SECONDS - begun)) s"
+    has "interrupted"
+}
+
 @test "policies that are none (RFC 8461 s3.2)" {
     sts syntax.test policy-invalid sts-policy-invalid 'line 2: expected "key: value"'
     sts nomx.test policy-invalid sts-policy-invalid 'no "mx:" line'
@@ -317,6 +348,15 @@ sts() {
     run -0 --separate-stderr "$MXTLS" probe --json "${ROOTS[@]}" -f "$BATS_TEST_TMPDIR/list"
     same "$(jq -r .summary.verdict <<< "$output" | sort | uniq -c | xargs)" "6 mta-sts-enforce"
     same "$(https_asked mta-sts.enforce.test)" $((before + 1))
+}
+
+# bats test_tags=fibers
+@test "one policy host, under however many names, sees at most 8 requests at once" {
+    run -0 --separate-stderr "$MXTLS" probe --json "${ROOTS[@]}" --deadline 2s crowd{1..12}.test
+    same "$(jq -r .mta_sts.reason <<< "$output" | sort | uniq -c | xargs)" \
+        "12 no complete answer in time"
+    same "$(grep -c '^now' "$(peer_log crowd)")" 12
+    same "$(sort -n -k 2 "$(peer_log crowd)" | tail -n 1)" "now 8"
 }
 
 @test "TLSRPT records (RFC 8460 s3)" {

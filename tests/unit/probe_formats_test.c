@@ -329,3 +329,40 @@ TEST(prometheus_has_no_sample_for_what_was_not_measured)
 	buf_free(&out);
 	arena_free(&arena);
 }
+
+TEST(prometheus_tells_the_policy_of_a_domain)
+{
+	static const char *const lines[] = {
+		"mxtls_sts_status{domain=\"d.test\",status=\"none\"} 0\n",
+		"mxtls_sts_status{domain=\"d.test\",status=\"valid\"} 1\n",
+		"mxtls_sts_status{domain=\"d.test\",status=\"dns-error\"} 0\n",
+		"mxtls_sts_mode{domain=\"d.test\",mode=\"testing\"} 0\n",
+		"mxtls_sts_mode{domain=\"d.test\",mode=\"enforce\"} 1\n",
+		"mxtls_sts_match{domain=\"d.test\",mx=\"mx.d.test\"} 1\n",
+		"mxtls_sts_match{domain=\"d.test\",mx=\"mx2.d.test\"} 0\n",
+		"mxtls_sts_cert_not_after_timestamp_seconds{domain=\"d.test\"} 1767225600\n",
+		"mxtls_tlsrpt_record{domain=\"d.test\"} 0\n",
+	};
+	struct probe_prometheus p;
+	struct arena arena;
+	struct target_facts facts;
+	struct buf out;
+
+	arena_init(&arena);
+	buf_init(&out, 1 << 20);
+	probe_prometheus_init(&p);
+	read_record("{\"domain\":\"d.test\",\"mx_status\":\"has_mx\",\"exchanges\":[{\"name\":"
+		    "\"mx.d.test\"},{\"name\":\"mx2.d.test\"}],\"mta_sts\":{\"policy_status\":"
+		    "\"valid\",\"mode\":\"enforce\",\"mx\":[\"mx.d.test\"],\"certificate_expires\":"
+		    "\"2026-01-01T00:00:00Z\"},\"tlsrpt\":{\"status\":\"none\"}}",
+	    &arena, &facts);
+	probe_prometheus_add(&p, &facts);
+	CHECK_INT(probe_prometheus_write(&p, &out), 0);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		TEST_ROW("%s", lines[i]);
+		CHECK(strstr(buf_str(&out), lines[i]) != NULL);
+	}
+	probe_prometheus_free(&p);
+	buf_free(&out);
+	arena_free(&arena);
+}

@@ -344,3 +344,65 @@ TEST(a_deep_look_stands_below_its_address)
 	buf_free(&out);
 	arena_free(&arena);
 }
+
+#define STS(facts) \
+	"{\"domain\":\"d.test\",\"alabel\":\"d.test\",\"mx_status\":\"has_mx\",\"exchanges\":[{" \
+	"\"name\":\"mx.d.test\",\"primary\":true}],\"mta_sts\":{" facts "}}"
+
+TEST(what_a_domain_publishes_as_text)
+{
+	static const struct {
+		const char *json;
+		const char *lines[4];
+	} rows[] = {
+		{ STS("\"policy_status\":\"valid\",\"mode\":\"enforce\",\"id\":\"7\",\"max_age\":"
+		      "604800,"
+		      "\"mx\":[\"mx.d.test\",\"*.e.test\"],\"policy_host\":\"mta-sts.d.test\","
+		      "\"ip\":"
+		      "\"192.0.2.80\",\"http_status\":200,\"duration\":0.02,\"certificate_"
+		      "expires\":"
+		      "\"2026-01-03T00:00:00Z\",\"findings\":[\"odd\"]"),
+		    { "\nMTA-STS       mode enforce, id 7, max_age 7 days\n"
+		      "  mx            mx.d.test, *.e.test\n"
+		      "  host          mta-sts.d.test, 192.0.2.80, status 200, in 20 ms, "
+		      "certificate "
+		      "until 2026-01-03\n"
+		      "  note          odd\n",
+			"\n  MTA-STS       the policy names this host\n",
+			"  > renew the certificate of mta-sts.d.test: 2 days left\n" } },
+		{ STS("\"policy_status\":\"valid\",\"mode\":\"testing\",\"id\":\"7\",\"max_age\":5,"
+		      "\"mx\":[\"a.test\"],\"cached\":true,\"expires\":\"2026-02-01T00:00:00Z\""),
+		    { "mode testing, id 7, max_age 5 s, cached until 2026-02-01\n",
+			"  > name the MX hosts in the MTA-STS policy (\"mx: mx.d.test\"), then "
+			"change "
+			"the id in its record\n",
+			"the policy does not name this host" } },
+		{ STS("\"policy_status\":\"record-invalid\",\"record\":\"v=STSv1;\\u001b[2J\","
+		      "\"reason\":"
+		      "\"it has no id\""),
+		    { "\nMTA-STS       record-invalid: it has no id\n  record        "
+		      "v=STSv1;\\x1b[2J\n",
+			"  > publish one TXT record _mta-sts.d.test like \"v=STSv1; id=",
+			"  - MTA-STS: record-invalid: it has no id\n" } },
+		{ STS("\"policy_status\":\"fetch-error\",\"policy_host\":\"mta-sts.d.test\","
+		      "\"reason\":"
+		      "\"a\\nb\""),
+		    { "\nMTA-STS       fetch-error: a\\x0ab\n",
+			"  > serve the policy, without redirect, at "
+			"https://mta-sts.d.test/.well-known/mta-sts.txt;" } },
+		{ STS("\"policy_status\":\"webpki-invalid\",\"policy_host\":\"mta-sts.d.test\""),
+		    { "  > get a certificate of a public CA that names mta-sts.d.test" } },
+		{ STS("\"policy_status\":\"policy-invalid\",\"policy_host\":\"mta-sts.d.test\""),
+		    { "  > serve, as text/plain, the lines \"version: STSv1\"" } },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf out;
+		write_record(rows[i].json, false, &out);
+		for (size_t j = 0; j < 4 && rows[i].lines[j] != NULL; j++)
+			if (strstr(buf_str(&out), rows[i].lines[j]) == NULL)
+				CHECK_STR(buf_str(&out), rows[i].lines[j]);
+		CHECK(strchr(buf_str(&out), '\033') == NULL);
+		buf_free(&out);
+	}
+}
