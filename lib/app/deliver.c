@@ -232,7 +232,7 @@ deliver_set_up_trust(struct deliver_group *g, struct fail *why)
 		ca_file = g->options->ca_file;
 		ca_dir = g->options->ca_dir;
 	}
-	g->trust = tls_trust_new(ca_file, ca_dir, why);
+	g->trust = deliver_tls_trust(ca_file, ca_dir, why);
 	return g->trust == NULL ? -1 : 0;
 }
 
@@ -373,9 +373,6 @@ group_fiber(void *arg)
 	} else {
 		deliver_fail_pending(&job->group, &why);
 	}
-	tls_trust_free(job->group.trust);
-	tls_ctx_free(job->group.tls[0]);
-	tls_ctx_free(job->group.tls[1]);
 	--*job->running;
 	io_wake(job->done, 1);
 }

@@ -220,7 +220,7 @@ tls_for(struct deliver_group *g, const struct demand *demand, struct fail *why)
 		return g->tls[demand->strict];
 	if (demand->strict && !g->rule.min_given && tls.min < TLS_VERSION_1_2)
 		tls.min = TLS_VERSION_1_2;
-	g->tls[demand->strict] = tls_ctx_client(&tls, why);
+	g->tls[demand->strict] = deliver_tls_ctx(&tls, why);
 	return g->tls[demand->strict];
 }
 

@@ -28,7 +28,7 @@ struct deliver_group {
 	struct deliver_result **members;
 	size_t n;
 
-	struct tls_ctx *tls[2]; /* by demand.strict; made when first needed */
+	struct tls_ctx *tls[2]; /* by demand.strict; found when first needed */
 	struct tls_trust *trust;
 	enum dnssec mx_dnssec; /* of what led to the hosts; SECURE: the administrator named them */
 	int64_t age_s;         /* of the message */
@@ -142,5 +142,9 @@ void deliver_transactions(struct deliver_attempt *a, struct fail *why);
  */
 void deliver_note_failure_all(const struct deliver_attempt *a, const bool *in,
     const struct fail *why, enum deliver_stage stage);
+
+/* A context and a trust store for these options; the process keeps them. Fail as their makers. */
+struct tls_ctx *deliver_tls_ctx(const struct tls_client_options *options, struct fail *why);
+struct tls_trust *deliver_tls_trust(const char *ca_file, const char *ca_dir, struct fail *why);
 
 #endif
