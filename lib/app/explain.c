@@ -144,8 +144,5 @@ explain(const struct explain_options *options, const char *text, struct arena *a
 	if (g->sts_known && g->options->mtasts != NULL && g->rule.via_host == NULL && !g->literal)
 		e->sts = &g->sts;
 	e->exit_status = outcome(e, g);
-	tls_trust_free(g->trust);
-	tls_ctx_free(g->tls[0]);
-	tls_ctx_free(g->tls[1]);
 	return 0;
 }
