@@ -321,3 +321,47 @@ every_line_once() {
     grep -aqE $'\r[0-9]+ of 3 \\([0-9.]+%\\), ' typescript || assert_fail "no line" "$(cat -v typescript)"
     grep -aqE 'finished: 3 of 3 \(100.0%\)' typescript || assert_fail "no end" "$(cat -v typescript)"
 }
+
+# Two hosts that are this one: sshd at 127.0.0.11 and 127.0.0.12.
+sshd_start() {
+    ssh-keygen -q -t ed25519 -N '' -f "$BOX/ssh_key"
+    ssh-keygen -q -t ed25519 -N '' -f "$BOX/ssh_host"
+    mkdir -p /run/sshd
+    echo 'sshd:x:64060:65534::/run/sshd:/usr/sbin/nologin' >> /etc/passwd
+    cat > "$BOX/sshd_config" << CONF
+ListenAddress 127.0.0.11
+ListenAddress 127.0.0.12
+HostKey $BOX/ssh_host
+AuthorizedKeysFile $BOX/ssh_key.pub
+StrictModes no
+UsePAM no
+PermitRootLogin prohibit-password
+PidFile none
+CONF
+    printf '%s\n' '#!/bin/sh' "exec ssh -F none -o IdentityFile=$BOX/ssh_key -o StrictHostKeyChecking=no \
+-o UserKnownHostsFile=$BOX/known_hosts -o LogLevel=ERROR \"\$@\"" > "$BOX/ssh"
+    chmod 755 "$BOX/ssh"
+    deb_command openssh-server sshd
+    peer_start sshd 'Server listening on 127.0.0.12' "${DEB_COMMAND[@]}" -D -e -f "$BOX/sshd_config"
+}
+
+@test "GNU parallel runs the shards on several hosts by ssh, as the manual says" {
+    sshd_start
+    deb_command parallel parallel
+    export PARALLEL_SSH=$BOX/ssh PARALLEL_HOME=$BOX/parallel LC_ALL=C
+    mkdir -p "$PARALLEL_HOME" && touch "$PARALLEL_HOME/will-cite"
+    # the words of the manual, with these hosts, this program and its options for this farm
+    recipe=$(sed -n '/^parallel -j 1/,/^cat /p' "$ROOT/man/mxtls-probe.1" | sed 's/\\e$/\\/; s/\\-/-/g')
+    has_recipe=$(grep -c . <<< "$recipe")
+    [ "$has_recipe" -ge 3 ] || assert_fail "no recipe in the manual" "$recipe"
+    cp list domains.txt
+    recipe=${recipe//host1,host2/127.0.0.11,127.0.0.12}
+    recipe=${recipe//mxtls probe/${SURVEY[*]}}
+    recipe=${recipe//parallel -j/${DEB_COMMAND[*]} -j}
+    run -0 timeout 100 bash -c "$recipe"
+    every_line_once survey.ndjson 200
+    same "$(jq -r 'select(.type == "meta") | .shard' survey.ndjson | sort | xargs)" "1/4 2/4 3/4 4/4"
+    # both hosts had their part
+    file_has "$(peer_log sshd)" "on 127.0.0.11 port 22"
+    file_has "$(peer_log sshd)" "on 127.0.0.12 port 22"
+}
