@@ -350,6 +350,23 @@ sts() {
     same "$(https_asked mta-sts.enforce.test)" $((before + 1))
 }
 
+@test "--exclude keeps a survey away from policy hosts, by address and by what they are an alias of" {
+    local before
+    before=$(grep -c . "$BOX/nginx/access.log")
+    printf '%s\n' enforce.test alias1.test v6only.test > "$BATS_TEST_TMPDIR/list"
+    echo '192.0.2.80/32' > "$BATS_TEST_TMPDIR/exclude"
+    run -0 --separate-stderr "$MXTLS" probe --json "${ROOTS[@]}" -f "$BATS_TEST_TMPDIR/list" \
+        --exclude "$BATS_TEST_TMPDIR/exclude"
+    same "$(jq -r 'select(.type == "domain") | "\(.domain) \(.mta_sts.reason) \(.summary.verdict)"' <<< "$output" | sort)" \
+        $'alias1.test mta-sts.alias1.test is excluded pkix\nenforce.test mta-sts.enforce.test is excluded pkix\nv6only.test null mta-sts-enforce'
+    same "$(grep -c . "$BOX/nginx/access.log")" $((before + 1))
+    echo provider.box.test > "$BATS_TEST_TMPDIR/exclude"
+    run -0 --separate-stderr "$MXTLS" probe --json "${ROOTS[@]}" -f "$BATS_TEST_TMPDIR/list" \
+        --exclude "$BATS_TEST_TMPDIR/exclude"
+    same "$(jq -r 'select(.type == "domain") | "\(.domain) \(.summary.verdict)"' <<< "$output" | sort)" \
+        $'alias1.test pkix\nenforce.test mta-sts-enforce\nv6only.test mta-sts-enforce'
+}
+
 # bats test_tags=fibers
 @test "one policy host, under however many names, sees at most 8 requests at once" {
     run -0 --separate-stderr "$MXTLS" probe --json "${ROOTS[@]}" --deadline 2s crowd{1..12}.test

@@ -21,6 +21,19 @@ probe_policy_init(struct probe_policy *policy, const struct probe_policy_options
 	    .resolver = options->resolver, .http = policy->http, .timeout_ms = timeout });
 }
 
+static bool
+is_excluded(const void *exclude, const char *name, const struct addr *addr)
+{
+	return addr != NULL ? exclude_addr(exclude, addr) : exclude_name(exclude, name);
+}
+
+void
+probe_policy_exclude(const struct probe_policy *policy, const struct exclude *exclude)
+{
+	if (policy->http != NULL && exclude != NULL)
+		http_refuse(policy->http, is_excluded, exclude);
+}
+
 void
 probe_policy_fini(struct probe_policy *policy)
 {

@@ -1,6 +1,7 @@
 #ifndef APP_PROBE_POLICY_H
 #define APP_PROBE_POLICY_H
 
+#include "app/exclude.h"
 #include "base/facts.h"
 #include "policy/mtasts_lookup.h"
 
@@ -23,6 +24,8 @@ struct probe_policy_options {
 };
 
 void probe_policy_init(struct probe_policy *policy_r, const struct probe_policy_options *options);
+/* Policy hosts that are not to be asked. exclude must outlive policy; NULL: nobody. */
+void probe_policy_exclude(const struct probe_policy *policy, const struct exclude *exclude);
 /* Also of one that is all zero. */
 void probe_policy_fini(struct probe_policy *policy);
 

@@ -395,6 +395,7 @@ setup(struct survey *s, const struct survey_options *options, struct survey_stat
 	status->start_ms = clock_ms();
 	status->lines = options->meta->input_lines > 0 ? (uint64_t)options->meta->input_lines : 0;
 	s->passes = options->probe->retries;
+	probe_policy_exclude(&options->probe->policy, options->exclude);
 	s->sessions_max = sessions_possible(options->probe->concurrency);
 	survey_table_init(&s->table);
 	pool_init(&s->jobs, sizeof(struct survey_slot));

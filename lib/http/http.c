@@ -24,6 +24,13 @@ http_new(const struct http_options *options)
 }
 
 void
+http_refuse(struct http *http, http_refuse_fn *refuse, const void *ctx)
+{
+	http->refuse = refuse;
+	http->refuse_ctx = ctx;
+}
+
+void
 http_free(struct http *http)
 {
 	if (http == NULL)

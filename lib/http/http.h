@@ -33,6 +33,12 @@ struct http_options {
 
 /* Nothing is opened or sent yet. Both pointers must outlive it. */
 struct http *http_new(const struct http_options *options);
+/*
+ * Who is not to be asked: refuse is called for each host and what it is an alias of (addr NULL), and
+ * for each of its addresses (name NULL); must not wait.
+ */
+typedef bool http_refuse_fn(const void *ctx, const char *name, const struct addr *addr);
+void http_refuse(struct http *http, http_refuse_fn *refuse, const void *ctx);
 /* No request may be under way. NULL is allowed. */
 void http_free(struct http *http);
 
@@ -59,7 +65,7 @@ struct http_reply {
  * reply_r   ip and duration_s are set after a failure, too, where there was a connection
  * deadline  for looking the host up, and for all of it
  * Fails with HTTP (libcurl not installed; refused, closed, no TLS; body or header too big; no
- * address), HTTP_CERT, CONNECT_PRIVATE, TIMEOUT, CANCELLED, DNS_* (the lookup of the host failed).
+ * address), HTTP_CERT, CONNECT_PRIVATE (also: refused), TIMEOUT, CANCELLED, DNS_* (the lookup of the host failed).
  */
 int http_get(struct http *http, const struct http_request *request, struct arena *arena,
     struct http_reply *reply_r, int64_t deadline, struct fail *why);

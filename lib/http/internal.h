@@ -16,6 +16,8 @@ struct http_session;
 
 struct http {
 	struct http_options options;
+	http_refuse_fn *refuse; /* NULL: nobody is refused */
+	const void *refuse_ctx;
 	struct map servers; /* struct http_server by its name, while somebody is there or waits */
 	struct http_session *idle[LIMIT_HTTP_SESSIONS];
 	size_t idle_n;
