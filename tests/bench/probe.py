@@ -3,6 +3,7 @@ client's side."""
 
 import os
 import pathlib
+import shutil
 
 from measure import Failed, Program, Table, kib, median, median_cpu, ms, ratio
 
@@ -17,12 +18,13 @@ def start_farm(bench, at_once, mode, certs):
 
 
 class Run:
-    """What one run cost probe, per target: greeting to QUIT, chain verified, JSON written."""
+    """What one run cost probe, per target: greeting to QUIT, chain verified, JSON written. The
+    targets are operands, or with survey a list (-f), whose results also go through a file."""
 
-    def __init__(self, bench, at_once, rounds, both=False):
+    def __init__(self, bench, at_once, rounds, both=False, survey=False):
         self.targets = at_once * rounds
         farm, port = start_farm(bench, at_once, "hold", BOTH_KEYS if both else ONE_KEY)
-        records = self._start(bench, port, at_once, "rsa,ecdsa" if both else "any")
+        records = self._start(bench, port, at_once, "rsa,ecdsa" if both else "any", survey)
         peak = int(farm.line(r"^peak (\d+)$"))
         self.resident = self.probe.memory()
         farm.go()
@@ -31,17 +33,21 @@ class Run:
         farm.stop()
         self._check(records, peak, at_once, 2 if both else 1)
 
-    def _start(self, bench, port, at_once, keys):
-        targets, records = bench.dir / "targets", bench.dir / "records.ndjson"
-        with open(targets, "w", encoding="ascii") as f:
-            for i in range(self.targets):
-                f.write(f"[127.2.{i // 250}.{i % 250 + 1}]:{port}\n")
-        if records.exists():
-            os.unlink(records)
+    def _start(self, bench, port, at_once, keys, survey):
+        folder = bench.dir / "records"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        records = folder / "records.ndjson"
+        targets = [f"[127.2.{i // 250}.{i % 250 + 1}]:{port}" for i in range(self.targets)]
+        if survey:
+            with open(bench.dir / "targets", "w", encoding="ascii") as f:
+                f.writelines(target + "\n" for target in targets)
+            targets = ["-f", bench.dir / "targets"]
         self.probe = Program(
-            bench.log, bench.build / "mxtls", "probe", "-f", targets, "--json", "-o", records,
+            bench.log, bench.build / "mxtls", "probe", "--json", "-o", records,
             "--concurrency", at_once, "--ca-file", bench.certs / "root.crt",
             "--helo", "probe.example", "--key-types", keys, "--retries", 0, "--timeout", "120s", "--deadline", "300s",
+            *targets,
         )  # fmt: skip
         return records
 
@@ -122,15 +128,16 @@ def measure(bench):
     alone = Run(bench, 1, 1).resident
     bare = []
     kinds = {
-        "one session (--key-types any)": (bench.few, bench.rounds, False),
+        "one session (--key-types any)": (bench.few, bench.rounds),
         "RSA and ECDSA, two sessions": (bench.few, bench.rounds, True),
-        f"one session, {bench.many} at once": (bench.many, 1, False),
+        f"one session, {bench.many} at once": (bench.many, 1),
+        "one session, as a survey (-f)": (bench.few, bench.rounds, False, True),
     }
     runs = {kind: [] for kind in kinds}
     for _ in range(bench.pairs):
         bare.append(bench.bare.run()[1])
-        for kind, (at_once, rounds, both) in kinds.items():
-            runs[kind].append(Run(bench, at_once, rounds, both))
+        for kind, how in kinds.items():
+            runs[kind].append(Run(bench, *how))
     table = Table(
         f"probe: {bench.few} targets at once in one process; CPU of the client per target, chain verified, JSON written",
         "", "user ms", "system ms", "total ms", "to the bare handshake", "to one session", "memory KiB",
