@@ -57,6 +57,29 @@ survey_results_trim(struct survey_results *r)
 		drop_first(r);
 }
 
+static void
+keep(struct survey_results *r, struct survey_result *result)
+{
+	list_append(&r->used, &result->link);
+	map_set(&r->by_place, key_of(&result->at), result);
+	r->n++;
+	r->bytes += result->arena.bytes;
+}
+
+void
+survey_results_put(
+    struct survey_results *r, uint64_t at, struct arena *arena, const struct server_facts *facts)
+{
+	struct survey_result *result = mem_alloc(sizeof(*result));
+
+	result->at = at;
+	result->arena = *arena;
+	arena_init(arena);
+	result->facts = *facts;
+	survey_results_trim(r);
+	keep(r, result);
+}
+
 const struct server_facts *
 survey_results_get(struct survey_results *r, uint64_t at, struct fail *why)
 {
@@ -81,9 +104,6 @@ survey_results_get(struct survey_results *r, uint64_t at, struct fail *why)
 		free(result);
 		return NULL;
 	}
-	list_append(&r->used, &result->link);
-	map_set(&r->by_place, key_of(&result->at), result);
-	r->n++;
-	r->bytes += result->arena.bytes;
+	keep(r, result);
 	return &result->facts;
 }

@@ -22,7 +22,14 @@ void survey_results_init(struct survey_results *r, struct survey_file *file);
 void survey_results_free(struct survey_results *r);
 
 /*
- * The result at a place in the file; valid until the next survey_results_trim. NULL with why (IO, MESSAGE)
+ * What was just written to a place in the file need not be read back: facts are kept as they are, and
+ * their arena is taken over (it is empty afterwards).
+ */
+void survey_results_put(
+    struct survey_results *r, uint64_t at, struct arena *arena, const struct server_facts *facts);
+
+/*
+ * The result at a place in the file; valid until the next survey_results_trim or _put. NULL with why (IO, MESSAGE)
  * when the file cannot be read.
  */
 const struct server_facts *

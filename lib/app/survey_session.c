@@ -40,8 +40,9 @@ shorten(struct server_facts *facts)
 	facts->host.status = HOST_LINE_TOO_LONG;
 }
 
+/* facts are in arena, which is empty afterwards. */
 static void
-store_result(struct survey *s, uint32_t number, struct server_facts *facts)
+store_result(struct survey *s, uint32_t number, struct server_facts *facts, struct arena *arena)
 {
 	struct survey_server *server = survey_server_at(&s->table, number);
 	struct buf line;
@@ -58,6 +59,7 @@ store_result(struct survey *s, uint32_t number, struct server_facts *facts)
 		server->state = SURVEY_FINISHED;
 		server->pass = (uint8_t)s->pass;
 		server->measured = !probe_worth_retry(&facts->host);
+		survey_results_put(&s->results, server->at, arena, facts);
 		server_finished(s, number);
 	} else {
 		survey_broken(s, &s->cache.why);
@@ -142,7 +144,7 @@ run_session(struct survey *s, struct survey_job *job)
 		s->status->connections += (uint64_t)facts.host.attempts;
 		rest = wants_rest(&facts.host);
 		if (facts.host.status != HOST_CANCELLED)
-			store_result(s, job->server, &facts);
+			store_result(s, job->server, &facts, &arena);
 	}
 	arena_free(&arena);
 	return rest;
