@@ -1,6 +1,7 @@
 # mxtls report: figures from the records of surveys, cross-checked with jq over the same file.
 # shellcheck disable=SC2154 # stderr is set by run --separate-stderr
 load lib/rig
+load lib/probe
 
 setup_file() {
     export SURVEYS=$BATS_FILE_TMPDIR
@@ -201,6 +202,51 @@ units() {
     same "$(q 'del(.generated, .survey.files, .trend[].files)')" "$whole"
     report 0 --json - < a.ndjson
     same "$(q 'del(.generated, .survey.files, .trend[].files)')" "$whole"
+}
+
+@test "--dedupe-output: hosts and certificates in lines of their own make the same figures" {
+    report 0 --json a.ndjson
+    local whole
+    whole=$(q 'del(.generated, .input)')
+    "$ROOT/tests/lib/survey_make.py" --records 1500 --providers 60 --own 80 --dedupe > deduped.ndjson
+    same "$(jq -r .type deduped.ndjson | sort -u | paste -sd ' ')" "certificate domain host meta"
+    [ "$(stat -c %s deduped.ndjson)" -lt "$(($(stat -c %s a.ndjson) / 2))" ]
+    report 0 --json deduped.ndjson
+    same "$(q 'del(.generated, .input)')" "$whole"
+    # a host line that is torn: its domains are told, not guessed
+    sed 's/^\({"schema":"mxtls-probe.1","type":"host","ref":"198.51.0.4:25[^,]*,\).*/\1/' deduped.ndjson > torn-host.ndjson
+    run -0 --separate-stderr "$MXTLS" report --json torn-host.ndjson
+    [[ $stderr == *": refers to the host 198.51.0.4:25/"*", which no line before tells about"* ]]
+    same "$(q '.survey.records + .input.lines_left_out')" 1501
+}
+
+@test "real surveys, both forms, of servers that offer STARTTLS, do not, and have DANE: figures and domains" {
+    certs_make
+    dns_start < <(
+        postfix_zone
+        cat <<'ZONE'
+good.test.   MX 10 rsa.box.test.
+also.test.   MX 10 rsa.box.test.
+two.test.    MX 10 both.box.test.
+plain.test.  MX 10 notls.box.test.
+null.test.   MX 0 .
+ZONE
+    )
+    postfix_start rsa both notls
+    printf '%s\n' good.test also.test two.test plain.test null.test none.test > list
+    for form in '' --dedupe-output; do
+        run "$MXTLS" probe -4 --ca-file "$CERTS/root.crt" --json -f list -o "real$form.ndjson" $form
+        report 0 --json "real$form.ndjson"
+        same "$(q .input.lines_left_out)" 0
+        same "$(q .denominators.domains)" '{"names":6,"resolved":5,"accept_mail":4,"reachable":4,"measured":4,"with_tls":3}'
+        same "$(q '.denominators.mx_hosts.measured')" 3
+        same "$(q '.tables.starttls.rows | map([.value, .domains, .mx_hosts])')" '[["all",3,2],["some",0,0],["none",1,1],["unknown",0,0]]'
+        same "$(q '.figures.trusted.mx_hosts | [.n, .of]')" '[2,3]'
+        same "$(table key | jq -c .mx_hosts)" '{"ecdsa 256":1,"rsa 2048":2}'
+        same "$(q '.findings.rows | map([.domain, .verdict])')" '[["plain.test","plaintext"]]'
+        q 'del(.generated, .input, .survey, .trend)' > "form$form"
+    done
+    same "$(jq -S . form--dedupe-output | diff - <(jq -S . form))" ""
 }
 
 @test "names of domains: up to 1,000, or with --name-domains, never with --anonymize" {

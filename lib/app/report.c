@@ -17,8 +17,8 @@ static const char *const wanted[] = { "domain", "alabel", "rank", "timestamp", "
 	"dns.dnssec", "exchanges_left_out", "exchanges.name", "exchanges.primary",
 	"exchanges.ipv4_addresses", "exchanges.ipv6_addresses", "exchanges.tlsa.status",
 	"exchanges.tlsa.records.usage", "exchanges.tlsa.records.selector",
-	"exchanges.tlsa.records.matching_type", "exchanges.hosts.ip", "exchanges.hosts.port",
-	"exchanges.hosts.status", "exchanges.hosts.ehlo_unsupported",
+	"exchanges.tlsa.records.matching_type", "exchanges.hosts.ref", "exchanges.hosts.ip",
+	"exchanges.hosts.port", "exchanges.hosts.status", "exchanges.hosts.ehlo_unsupported",
 	"exchanges.hosts.starttls_state", "exchanges.hosts.starttls_code",
 	"exchanges.hosts.post_220_bytes", "exchanges.hosts.keyword_masked",
 	"exchanges.hosts.result_type", "exchanges.hosts.tls.complete",
@@ -33,6 +33,20 @@ static const char *const wanted[] = { "domain", "alabel", "rank", "timestamp", "
 	"certificates.subject_key_info.key_algorithm", "certificates.validity",
 	"certificates.self_signed", "summary", NULL };
 
+/* Likewise of the lines of --dedupe-output, and of the first line. */
+static const char *const wanted_host[] = { "ref", "host.ip", "host.port", "host.status",
+	"host.ehlo_unsupported", "host.starttls_state", "host.starttls_code", "host.post_220_bytes",
+	"host.keyword_masked", "host.result_type", "host.tls.complete", "host.tls.key_status",
+	"host.tls.version.name", "host.tls.cipher_suite.name", "host.tls.group", "host.tls.chain",
+	"host.tls.validation.browser_trusted", "host.tls.validation.matches_mx",
+	"host.tls.validation.expired", "host.tls.validation.self_signed",
+	"host.tls.validation.missing_intermediate", "host.tls.dane", NULL };
+static const char *const wanted_cert[] = { "certificate.fingerprint_sha256",
+	"certificate.issuer_dn", "certificate.signature_algorithm.name",
+	"certificate.subject_key_info.key_algorithm", "certificate.validity",
+	"certificate.self_signed", NULL };
+static const char *const wanted_meta[] = { "start", NULL };
+
 struct report *
 report_new(const struct report_options *options)
 {
@@ -40,6 +54,9 @@ report_new(const struct report_options *options)
 
 	report->options = *options;
 	report->scan = facts_scan_new(&fact_table_target_facts, wanted);
+	report->scan_host = facts_scan_new(&fact_table_survey_host_facts, wanted_host);
+	report->scan_cert = facts_scan_new(&fact_table_survey_cert_facts, wanted_cert);
+	report->scan_meta = facts_scan_new(&fact_table_survey_meta_facts, wanted_meta);
 	arena_init(&report->arena);
 	report_set_init(&report->compare.verdicts, LIMIT_REPORT_DOMAINS);
 	report_findings_init(&report->compare.worsened, LIMIT_REPORT_FINDINGS);
@@ -56,6 +73,9 @@ report_free(struct report *report)
 	report_set_free(&report->compare.verdicts);
 	report_findings_free(&report->compare.worsened);
 	facts_scan_free(report->scan);
+	facts_scan_free(report->scan_host);
+	facts_scan_free(report->scan_cert);
+	facts_scan_free(report->scan_meta);
 	arena_free(&report->arena);
 	free(report);
 }
@@ -97,25 +117,41 @@ survey_of_day(struct report *report, const char *day)
 
 /* --- lines --------------------------------------------------------------------------------------- */
 
+/* Be in a survey: that of this time when there is none yet, or when another one begins. */
+static void
+enter_survey(struct report *report, int64_t when, bool begins)
+{
+	char day[11];
+
+	/* a file is one survey, whatever it holds */
+	bool stay = !begins || report->options.grouping == REPORT_BY_FILE;
+	if (report->current != NULL && stay)
+		return;
+	struct report_survey *before = report->current;
+	day_of(when, day);
+	report->current = survey_of_day(report, day);
+	if (report->current != before)
+		report->current->files++;
+}
+
 static int
 read_domain(struct report *report, struct slice line, struct fail *why)
 {
 	struct target_facts *target = &report->target;
-	char day[11];
+	const char *missing;
 
 	arena_reset(&report->arena);
 	if (facts_scan_read(
 		report->scan, line.p, line.n, &report->arena, target, &report->note, why) != 0)
 		return -1;
-	if (report->current == NULL) {
-		day_of(target->timestamp, day);
-		report->current = survey_of_day(report, day);
-		report->current->files++;
-	}
+	enter_survey(report, target->timestamp, false);
 	if (report->current->closed) {
 		report->late++;
 		return 0;
 	}
+	if (!report_survey_knows(report->current, target, &missing))
+		return fail_set(why, FAIL_MESSAGE,
+		    "refers to the host %.200s, which no line before tells about", missing);
 	report->records++;
 	report_survey_add(report->current, target);
 	if (report->reading_old)
@@ -126,12 +162,67 @@ read_domain(struct report *report, struct slice line, struct fail *why)
 	return 0;
 }
 
+static int
+read_meta(struct report *report, struct slice line, struct fail *why)
+{
+	struct survey_meta_facts meta;
+
+	arena_reset(&report->arena);
+	if (facts_scan_read(
+		report->scan_meta, line.p, line.n, &report->arena, &meta, &report->note, why) != 0)
+		return -1;
+	if (meta.start == 0)
+		return 0;
+	enter_survey(report, meta.start, true);
+	report->current->start = meta.start;
+	return 0;
+}
+
+static int
+read_host(struct report *report, struct slice line, struct fail *why)
+{
+	struct survey_host_facts host;
+
+	arena_reset(&report->arena);
+	if (facts_scan_read(
+		report->scan_host, line.p, line.n, &report->arena, &host, &report->note, why) != 0)
+		return -1;
+	if (host.ref == NULL)
+		return fail_set(why, FAIL_MESSAGE, "a host without \"ref\"");
+	if (report->current == NULL)
+		return fail_set(why, FAIL_MESSAGE, "a host before the survey's first line");
+	if (!report->current->closed && !report_survey_host(report->current, host.ref, &host.host))
+		return fail_set(why, FAIL_MESSAGE, "more hosts than can be kept");
+	return 0;
+}
+
+static int
+read_cert(struct report *report, struct slice line, struct fail *why)
+{
+	struct survey_cert_facts line_facts;
+
+	arena_reset(&report->arena);
+	if (facts_scan_read(report->scan_cert, line.p, line.n, &report->arena, &line_facts,
+		&report->note, why) != 0)
+		return -1;
+	if (line_facts.cert.fingerprint == NULL)
+		return fail_set(why, FAIL_MESSAGE, "a certificate without fingerprint");
+	if (report->current == NULL)
+		return fail_set(why, FAIL_MESSAGE, "a certificate before the survey's first line");
+	if (!report->current->closed && !report_survey_cert(report->current, &line_facts.cert))
+		return fail_set(why, FAIL_MESSAGE, "more certificates than can be kept");
+	return 0;
+}
+
 /* What a line is about, by its "type". */
 static const struct report_kind {
 	const char *type;
 	int (*read)(struct report *report, struct slice line, struct fail *why);
 } kinds[] = {
 	{ "domain", read_domain },
+	{ "host", read_host },
+	{ "certificate", read_cert },
+	{ "meta", read_meta },
 };
 
 static int
@@ -234,9 +325,16 @@ peek_day(struct report *report, struct input *input)
 		if (kind == REPORT_LINES_END || kind == REPORT_LINES_FAILED)
 			break;
 		arena_reset(&report->arena);
-		if (facts_scan_read(report->scan, line.p, line.n, &report->arena, &report->target,
-			NULL, &why) == 0)
+		struct survey_meta_facts meta;
+		struct slice type;
+		if (facts_scan_peek(line.p, line.n, "type", &type) && slice_is(type, "meta")) {
+			if (facts_scan_read(report->scan_meta, line.p, line.n, &report->arena,
+				&meta, NULL, &why) == 0)
+				day_of(meta.start, input->day);
+		} else if (facts_scan_read(report->scan, line.p, line.n, &report->arena,
+			       &report->target, NULL, &why) == 0) {
 			day_of(report->target.timestamp, input->day);
+		}
 	}
 	report_lines_close(&lines);
 }

@@ -60,7 +60,7 @@ struct report {
 	struct report_survey *current;
 	bool reading_old;
 	char newest_day[11]; /* of the files: that is what is compared with the older survey */
-	struct facts_scan *scan;
+	struct facts_scan *scan, *scan_host, *scan_cert, *scan_meta;
 	struct arena arena;
 	struct target_facts target;
 };

@@ -41,6 +41,8 @@ report_survey_new(const char *day)
 	report_breakdown_init(&survey->tlds, LIMIT_REPORT_ROWS);
 	report_breakdown_init(&survey->ranks, LIMIT_REPORT_ROWS);
 	report_findings_init(&survey->findings, LIMIT_REPORT_FINDINGS);
+	report_store_init(&survey->leaves);
+	report_store_init(&survey->refs);
 	report_set_init(&survey->hosts.seen, LIMIT_REPORT_SERVERS);
 	report_set_init(&survey->addresses.seen, LIMIT_REPORT_SERVERS);
 	return survey;
@@ -68,6 +70,8 @@ report_survey_free(struct report_survey *survey)
 	report_breakdown_free(&survey->tlds);
 	report_breakdown_free(&survey->ranks);
 	report_findings_free(&survey->findings);
+	report_store_free(&survey->leaves);
+	report_store_free(&survey->refs);
 	free_servers(&survey->hosts);
 	free_servers(&survey->addresses);
 	free(survey->tool);
@@ -105,16 +109,6 @@ count(struct report_survey *survey, const struct report_unit *unit, enum report_
 	count_figures(survey, unit, level);
 }
 
-static struct report_unit *
-packed(const struct report_unit *unit)
-{
-	size_t n = offsetof(struct report_unit, values) + unit->values_n * sizeof(unit->values[0]);
-	struct report_unit *copy = mem_alloc(n);
-
-	memcpy(copy, unit, n);
-	return copy;
-}
-
 /* A sighting of a server: the first measured one counts; an unmeasured one waits for it. */
 static void
 sight(struct report_survey *survey, struct report_servers *servers, struct slice name,
@@ -140,7 +134,7 @@ sight(struct report_survey *survey, struct report_servers *servers, struct slice
 	}
 	servers->waiting = mem_grow(servers->waiting, servers->waiting_n, &servers->waiting_cap,
 	    sizeof(struct report_unit *));
-	servers->waiting[servers->waiting_n] = packed(unit);
+	servers->waiting[servers->waiting_n] = report_unit_pack(unit);
 	*value = (uint32_t)(WAITING + servers->waiting_n++);
 }
 
@@ -163,7 +157,14 @@ add_host(struct report_survey *survey, const struct target_facts *target,
 	report_unit_init(&survey->host);
 	for (size_t i = 0; i < mx->hosts_n; i++) {
 		const struct host_facts *host = &mx->hosts[i];
-		report_unit_address(&survey->address, target, host, survey->tallies);
+		const struct report_unit *stored =
+		    host->ref == NULL ? NULL
+				      : report_store_get(&survey->refs, slice_str(host->ref));
+		if (stored != NULL)
+			report_unit_referred(&survey->address, stored, host, survey->tallies);
+		else
+			report_unit_address(
+			    &survey->address, target, &survey->leaves, host, survey->tallies);
 		report_unit_merge(&survey->host, &survey->address);
 		if (host->ip == NULL)
 			continue;
@@ -279,6 +280,42 @@ report_survey_add(struct report_survey *survey, const struct target_facts *targe
 	add_finding(survey, target);
 }
 
+bool
+report_survey_knows(
+    const struct report_survey *survey, const struct target_facts *target, const char **missing_r)
+{
+	for (size_t i = 0; i < target->exchanges_n; i++)
+		for (size_t j = 0; j < target->exchanges[i].hosts_n; j++) {
+			const char *ref = target->exchanges[i].hosts[j].ref;
+			*missing_r = ref;
+			if (ref != NULL && report_store_get(&survey->refs, slice_str(ref)) == NULL)
+				return false;
+		}
+	return true;
+}
+
+bool
+report_survey_host(struct report_survey *survey, const char *ref, struct host_facts *host)
+{
+	host->result_type = NULL; /* the domain's own */
+	report_unit_address(&survey->address, NULL, &survey->leaves, host, survey->tallies);
+	return report_store_put(&survey->refs, slice_str(ref), &survey->address);
+}
+
+bool
+report_survey_cert(struct report_survey *survey, const struct cert_facts *cert)
+{
+	struct cert_facts leaf = *cert;
+
+	/* its line does not say when it was seen, so: days left at the start of the survey */
+	if (leaf.days_left < 0 && leaf.not_after != 0 && survey->start != 0)
+		leaf.days_left =
+		    leaf.not_after <= survey->start ? 0 : (leaf.not_after - survey->start) / 86400;
+	report_unit_init(&survey->address);
+	report_unit_leaf(&survey->address, &leaf, survey->tallies);
+	return report_store_put(&survey->leaves, slice_str(cert->fingerprint), &survey->address);
+}
+
 static void
 count_waiting(struct report_survey *survey, struct report_servers *servers, enum report_level level)
 {
@@ -294,6 +331,8 @@ report_survey_close(struct report_survey *survey)
 	if (survey->closed)
 		return;
 	survey->closed = true;
+	report_store_free(&survey->leaves);
+	report_store_free(&survey->refs);
 	count_waiting(survey, &survey->hosts, REPORT_HOSTS);
 	count_waiting(survey, &survey->addresses, REPORT_ADDRESSES);
 	report_breakdown_sort(&survey->providers);

@@ -106,6 +106,7 @@ struct report_share {
 
 struct report_survey {
 	char day[11];        /* "2026-01-31", of its first record or line about itself */
+	int64_t start;       /* of the part being read, as its first line tells; 0: not told */
 	int64_t first, last; /* times of its records, Unix seconds; 0: none */
 	uint64_t records, files;
 	char *tool, *options; /* what the file says about how it was made; NULL: nothing */
@@ -115,6 +116,7 @@ struct report_survey {
 	struct report_findings findings;
 	struct report_share figures[REPORT_FIGURES_N][REPORT_LEVELS];
 	struct report_servers hosts, addresses;
+	struct report_store leaves, refs;         /* certificates and hosts of lines of their own */
 	struct report_unit domain, host, address; /* being counted */
 	bool closed;
 };
@@ -123,6 +125,15 @@ struct report_survey *report_survey_new(const char *day);
 void report_survey_free(struct report_survey *survey);
 /* Count one record. */
 void report_survey_add(struct report_survey *survey, const struct target_facts *target);
+/*
+ * What lines of --dedupe-output tell, before the domains that refer to it: a certificate, and a host
+ * (which loses its result_type: that is the domain's). False when there is no room.
+ */
+bool report_survey_cert(struct report_survey *survey, const struct cert_facts *cert);
+bool report_survey_host(struct report_survey *survey, const char *ref, struct host_facts *host);
+/* Whether all hosts that a domain refers to are there; else the first that is not. */
+bool report_survey_knows(
+    const struct report_survey *survey, const struct target_facts *target, const char **missing_r);
 /* There are no more records: count what waits, sort, and give back what only counting needs. */
 void report_survey_close(struct report_survey *survey);
 

@@ -49,6 +49,13 @@ merge_dane(enum report_dane a, enum report_dane b)
 	return high;
 }
 
+static void
+add_values(struct report_unit *whole, const struct report_unit *part)
+{
+	for (uint32_t i = 0; i < part->values_n; i++)
+		report_unit_value(whole, part->values[i] >> 16, part->values[i] & 0xffff);
+}
+
 void
 report_unit_merge(struct report_unit *whole, const struct report_unit *part)
 {
@@ -71,8 +78,7 @@ report_unit_merge(struct report_unit *whole, const struct report_unit *part)
 	whole->post_quantum |= part->post_quantum;
 	whole->tlsa |= part->tlsa;
 	whole->ratelimited |= part->ratelimited;
-	for (uint32_t i = 0; i < part->values_n; i++)
-		report_unit_value(whole, part->values[i] >> 16, part->values[i] & 0xffff);
+	add_values(whole, part);
 }
 
 void
@@ -149,8 +155,9 @@ report_issuer(const char *dn, char *out, size_t out_size)
 		snprintf(out, out_size, "%s", dn);
 }
 
-static void
-add_leaf(struct report_unit *unit, const struct cert_facts *leaf, struct report_tally *tallies)
+void
+report_unit_leaf(
+    struct report_unit *unit, const struct cert_facts *leaf, struct report_tally *tallies)
 {
 	char text[LIMIT_CERT_TEXT_BYTES];
 
@@ -182,10 +189,10 @@ is_post_quantum(const char *group)
 
 static void
 add_handshake(struct report_unit *unit, const struct target_facts *target,
-    const struct tls_facts *tls, struct report_tally *tallies)
+    const struct report_store *leaves, const struct tls_facts *tls, struct report_tally *tallies)
 {
 	const struct verify_facts *verify = &tls->verify;
-	const struct cert_facts *leaf = bar_leaf(target, tls);
+	const struct cert_facts *leaf = target == NULL ? NULL : bar_leaf(target, tls);
 
 	unit->handshakes++;
 	unit->trusted += verify->trusted == TRI_YES;
@@ -201,8 +208,14 @@ add_handshake(struct report_unit *unit, const struct target_facts *target,
 	text_value(unit, tallies, REPORT_TABLE_VERSION, tls->version_name);
 	text_value(unit, tallies, REPORT_TABLE_CIPHER, tls->cipher_name);
 	text_value(unit, tallies, REPORT_TABLE_GROUP, tls->group);
-	if (leaf != NULL)
-		add_leaf(unit, leaf, tallies);
+	if (leaf != NULL) {
+		report_unit_leaf(unit, leaf, tallies);
+	} else if (leaves != NULL && tls->chain.n > 0) {
+		const struct report_unit *stored =
+		    report_store_get(leaves, slice_str(tls->chain.v[0]));
+		if (stored != NULL)
+			add_values(unit, stored);
+	}
 }
 
 /* Whether a connection to the address came about. */
@@ -226,7 +239,7 @@ is_reachable(enum host_status status)
 
 void
 report_unit_address(struct report_unit *unit, const struct target_facts *target,
-    const struct host_facts *host, struct report_tally *tallies)
+    const struct report_store *leaves, const struct host_facts *host, struct report_tally *tallies)
 {
 	bool tls =
 	    host->starttls_state == STARTTLS_DONE || host->starttls_state == STARTTLS_IMPLICIT;
@@ -238,7 +251,7 @@ report_unit_address(struct report_unit *unit, const struct target_facts *target,
 	unit->measured = verdict_host_measured(host);
 	for (size_t i = 0; i < host->tls_n; i++)
 		if (host->tls[i].complete == TRI_YES)
-			add_handshake(unit, target, &host->tls[i], tallies);
+			add_handshake(unit, target, leaves, &host->tls[i], tallies);
 	unit->encrypted = tls && unit->handshakes > 0;
 	unit->ipv6_record = host->ip != NULL && strchr(host->ip, ':') != NULL;
 	unit->ipv6_reachable = unit->ipv6_record && unit->reachable;
@@ -253,6 +266,15 @@ report_unit_address(struct report_unit *unit, const struct target_facts *target,
 		report_unit_value(unit, REPORT_TABLE_NOT_ASKED, REPORT_NOT_ASKED_EXCLUDED);
 }
 
+void
+report_unit_referred(struct report_unit *unit, const struct report_unit *stored,
+    const struct host_facts *host, struct report_tally *tallies)
+{
+	memcpy(unit, stored, offsetof(struct report_unit, values));
+	memcpy(unit->values, stored->values, stored->values_n * sizeof(stored->values[0]));
+	text_value(unit, tallies, REPORT_TABLE_RESULT, host->result_type);
+}
+
 /* What the certificates of a host make of its usable TLSA records. */
 static enum report_dane
 dane_of_handshakes(const struct report_unit *unit, const struct exchange_facts *mx)
@@ -262,8 +284,6 @@ dane_of_handshakes(const struct report_unit *unit, const struct exchange_facts *
 	for (size_t i = 0; i < mx->hosts_n; i++)
 		for (size_t j = 0; j < mx->hosts[i].tls_n; j++) {
 			const struct tls_facts *tls = &mx->hosts[i].tls[j];
-			if (tls->complete != TRI_YES)
-				continue;
 			valid += tls->dane == DANE_VALID;
 			mismatch += tls->dane == DANE_MISMATCH;
 		}

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "app/report_set.h"
 #include "app/report_tally.h"
 #include "base/facts.h"
 #include "base/limits.h"
@@ -42,9 +43,35 @@ void report_unit_value(struct report_unit *unit, enum report_table table, size_t
 void report_unit_merge(struct report_unit *whole, const struct report_unit *part);
 void report_unit_merge_host(struct report_unit *domain, const struct report_unit *host);
 
-/* One address. target: for its certificates. tallies: REPORT_TABLES of them. */
+/*
+ * One address. target: for its certificates; those that are not there are looked for in leaves, by
+ * fingerprint. tallies: REPORT_TABLES of them.
+ */
+struct report_store;
 void report_unit_address(struct report_unit *unit, const struct target_facts *target,
+    const struct report_store *leaves, const struct host_facts *host, struct report_tally *tallies);
+/* One certificate: the values that a handshake with it has. */
+void report_unit_leaf(
+    struct report_unit *unit, const struct cert_facts *leaf, struct report_tally *tallies);
+/* An address that another line told about, as a domain refers to it. */
+void report_unit_referred(struct report_unit *unit, const struct report_unit *stored,
     const struct host_facts *host, struct report_tally *tallies);
+/* A copy on the heap that holds no more values than there are. */
+struct report_unit *report_unit_pack(const struct report_unit *unit);
+
+/* Units by name, packed: what lines of surveys refer to. The last one of a name counts. */
+struct report_store {
+	struct report_set names; /* index into units */
+	struct report_unit **units;
+	size_t n, cap;
+};
+void report_store_init(struct report_store *store);
+void report_store_free(struct report_store *store);
+/* False when there is no room (LIMIT_REPORT_SERVERS). */
+bool
+report_store_put(struct report_store *store, struct slice name, const struct report_unit *unit);
+/* NULL when there is none. */
+const struct report_unit *report_store_get(const struct report_store *store, struct slice name);
 /* What an MX host is beyond its addresses, which were merged before. */
 void report_unit_host(
     struct report_unit *unit, const struct exchange_facts *mx, struct report_tally *tallies);

@@ -186,7 +186,8 @@ class Maker:
         if ref not in self.lines:
             self.lines[ref] = dumps({"schema": "mxtls-probe/1", "type": "host", "ref": ref, "name": name,
                                      "host": dict(host, ref=None)})
-        return {"ref": ref, "ip": host["ip"], "port": 25}
+        return {"ref": ref, "ip": host["ip"], "port": 25, "result_type": host["result_type"],
+                "tls": [{"dane": tls["dane"]} for tls in host["tls"]]}
 
     def provider(self, number, name, big):
         """Its MX hosts as JSON, and the verdict on a domain there without policy of its own."""
