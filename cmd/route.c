@@ -97,6 +97,7 @@ set_up(
 	if (check_trust(options, why) != 0)
 		return -1;
 	d->port = (uint16_t)options->port;
+	d->throttle_dir = places_state("throttle", arena, NULL);
 	d->timeout_ms = options->timeout_ms;
 	d->verbose = options->verbose;
 	d->seed = mx_seed();

@@ -631,11 +631,31 @@ POLICY
 @test "a reply in the middle of the text is the reply, and the rest is not sent" {
     { cat "$MESSAGE"; yes 'a line of text that goes on and on and on and on' | head -n 200000; } > "$BATS_TEST_TMPDIR/big"
     mx mid46 46 'send 220 mx' 'serve data=break' 'send 354 go on' 'recv 20000' 'send 552 5.3.4 enough' 'close'
-    mx mid48 48 'send 220 mx' 'serve ehlo=STARTTLS,data=break' 'send 354 go on' 'recv 20000' 'send 452 4.3.1 no room' 'close'
+    mx mid48 48 'send 220 mx' 'serve ehlo=STARTTLS,data=break' 'send 354 go on' 'recv 20000' 'send 452 4.3.1 no room' 'until-close'
     MESSAGE=$BATS_TEST_TMPDIR/big send 65 "${FROM[@]}" bob@d46.test
     same "$(r '.status, .enhanced, .reply' | xargs)" "failed 5.3.4 552 5.3.4 enough"
     MESSAGE=$BATS_TEST_TMPDIR/big send 75 "${FROM[@]}" bob@d48.test
     same "$(r '.status, .enhanced, .reply, .maybe_duplicate' | xargs)" "deferred 4.3.1 452 4.3.1 no room false"
+}
+
+@test "concurrency= and rate= hold for all processes of a user" {
+    export XDG_STATE_HOME=$BATS_TEST_TMPDIR/state
+    local start pids=() i
+    policy <<< 'policy d68.test may concurrency=1
+policy d45.test may rate=2/2s'
+    mx one 68 'send 220 mx' 'pause 700' 'serve'
+    for i in 1 2 3; do
+        "$MXTLS" send --no-queue --quiet "${FROM[@]}" "${POLICY[@]}" bob@d68.test < "$MESSAGE" > /dev/null 2>&1 3>&- &
+        pids+=($!)
+    done
+    wait "${pids[@]}"
+    # no session begins before the one before it has ended
+    same "$(sed -nE 's/^(S[0-9]+) (S: 220|end).*/\2/p' "$(peer_log one)" | xargs)" "S: 220 end S: 220 end S: 220 end"
+    start=$(date +%s%N)
+    for i in 1 2 3; do send 0 "${FROM[@]}" "${POLICY[@]}" bob@d45.test; done
+    [ $((($(date +%s%N) - start) / 1000000)) -ge 900 ] || assert_fail "no pause before the third"
+    send 75 --deadline 300ms "${FROM[@]}" "${POLICY[@]}" bob@d45.test
+    [[ $(r .error) == *"concurrency= and rate="* ]] || assert_fail "$output"
 }
 
 # --- ends --------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 #include <sysexits.h>
 
 #include "app/deliver_impl.h"
+#include "app/throttle.h"
 #include "base/clock.h"
 #include "io/gate.h"
 #include "io/sched.h"
@@ -348,6 +349,21 @@ run_group(struct deliver_group *g)
 	deliver_fail_pending(g, why.code == FAIL_NONE ? NULL : &why);
 }
 
+/* concurrency=: the place is held for all hosts that are tried. */
+static void
+run_in_turn(struct deliver_group *g)
+{
+	struct fail why;
+	int place;
+
+	if (throttle_enter(g->options->throttle_dir, &g->rule, &place, g->deadline, &why) != 0) {
+		deliver_fail_pending(g, &why);
+		return;
+	}
+	run_group(g);
+	throttle_leave(place);
+}
+
 /* --- all groups ------------------------------------------------------------------------------------ */
 
 struct group_job {
@@ -367,7 +383,7 @@ group_fiber(void *arg)
 		if (job->group.local)
 			deliver_local(&job->group);
 		else
-			run_group(&job->group);
+			run_in_turn(&job->group);
 		deliver_own_name(&job->group);
 		gate_leave(job->gate);
 	} else {

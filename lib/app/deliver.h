@@ -53,7 +53,8 @@ struct deliver_result {
 struct local;
 struct deliver_options {
 	struct dns_resolver *resolver;
-	struct mtasts *mtasts; /* NULL: MTA-STS policies are not looked for */
+	const char *throttle_dir; /* of app/throttle.h, for concurrency= and rate= */
+	struct mtasts *mtasts;    /* NULL: MTA-STS policies are not looked for */
 	const struct rules *rules;
 	const struct rule *via; /* of --via: its host replaces that of every rule; NULL: none */
 	const char *ca_file, *ca_dir; /* where a rule names none; NULL: the system's */

@@ -3,6 +3,7 @@
 
 #include "app/credentials.h"
 #include "app/deliver_impl.h"
+#include "app/throttle.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "policy/dane.h"
@@ -275,7 +276,8 @@ run_session(struct deliver_attempt *a, const struct addr *to, bool clear_retry,
 	session_init(&a->session, &options, to, a->host->mx->name,
 	    rule_nexthop(&g->rule, g->domain), KEY_ANY, g->arena, &a->facts, &a->certs, &a->certs_n,
 	    g->deadline);
-	if (options.tls == NULL) {
+	if (options.tls == NULL ||
+	    throttle_pace(g->options->throttle_dir, &g->rule, g->deadline, why) != 0) {
 		g->other_failure = true;
 		deliver_note_failure_all(a, NULL, why, STAGE_SESSION);
 		return;

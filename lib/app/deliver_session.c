@@ -308,6 +308,7 @@ send_text(struct deliver_attempt *a, struct fail *why)
 	struct smtp_data_stuffer stuffer;
 	struct buf out;
 	char *chunk = mem_alloc(CHUNK_BYTES);
+	struct fail late;
 	size_t n = 0;
 	int ret = 0;
 
@@ -329,6 +330,11 @@ send_text(struct deliver_attempt *a, struct fail *why)
 	/* all of it: a failure up to here means that the final dot did not get out */
 	if (ret == 0)
 		ret = conn_flush(client->conn, session_step(&a->session), why);
+	/* a close may come before its reason was looked for */
+	if (ret != 0 && client->conn != NULL && (why->code == FAIL_EOF || why->code == FAIL_IO) &&
+	    smtp_data_interrupted(client, session_step(&a->session), &late) != 0 &&
+	    late.smtp_code != 0)
+		*why = late;
 	buf_free(&out);
 	free(chunk);
 	return ret;

@@ -364,12 +364,6 @@ check_auth(const struct rule *rule, struct fail *why)
 static int
 check_together(const struct rule *rule, struct fail *why)
 {
-	const char *later = rule->rate != 0          ? "rate"
-			    : rule->concurrency != 0 ? "concurrency"
-						     : NULL;
-
-	if (later != NULL)
-		return fail_set(why, FAIL_POLICY_FILE, "%s= is not supported yet", later);
 	if (rule->level == LEVEL_FINGERPRINT && rule->pins.n == 0)
 		return fail_set(why, FAIL_POLICY_FILE,
 		    "level fingerprint needs sha256=, of the certificate or of its public key");
