@@ -48,12 +48,12 @@ over() {
     grep -cE '^S[0-9]+ end' "$(peer_log good)" || true
 }
 
-# arrived [N]: wait for N (1) messages more; the last session's number in S.
+# Wait for one message more; the last session's number in S.
 arrived() {
-    local i
-    for i in $(seq 150); do
+    local _
+    for _ in $(seq 150); do
         S=$(over)
-        if [ "$S" -ge $((before + ${1:-1})) ]; then return; fi
+        if [ "$S" -ge $((before + 1)) ]; then return; fi
         read -rt 0.1 <> <(:) || true
     done
     assert_fail "nothing arrived" "$(tail -n 5 "$(peer_log good)" "$LOG")"
@@ -220,8 +220,8 @@ ROWS
 }
 
 @test "Debian's cron: a job's output arrives, with its lone dot and raw UTF-8, from an address that others take" {
-    local i file=''
-    for i in $(seq 900); do
+    local _ file=''
+    for _ in $(seq 900); do
         file=$(grep -l 'cron says' "$BATS_FILE_TMPDIR"/S*.1 2> /dev/null | head -n 1)
         if [ -n "$file" ]; then break; fi
         read -rt 0.1 <> <(:) || true

@@ -172,8 +172,8 @@ smtp() {
 
 # wait_sessions N: until there were N more than $before.
 wait_sessions() {
-    local i
-    for i in $(seq 100); do
+    local _
+    for _ in $(seq 100); do
         if [ "$(grep -cE '^S[0-9]+ end' "$(peer_log good)")" -ge $((before + $1)) ]; then return; fi
         read -rt 0.1 <> <(:) || true
     done
