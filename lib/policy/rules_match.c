@@ -172,7 +172,7 @@ add_mx(const struct rules *rules, const char *host, struct constraints *c)
 		memcpy(suffix + 4, key + 3 + dot, n - dot);
 		if (first)
 			add(c, find(rules, slice_make(suffix, 4 + n - dot)));
-		memmove(suffix + 3, suffix + 4, n - dot);
+		memcpy(suffix + 3, key + 3 + dot, n - dot);
 		add(c, find(rules, slice_make(suffix, 3 + n - dot)));
 		dot += 1 + slice_find(slice_make(key + 3 + dot + 1, n - dot - 1), '.');
 	}
