@@ -123,11 +123,7 @@ leaf(const struct deliver_attempt *a)
 	const struct tls_facts *tls =
 	    a->facts.tls_n == 0 ? NULL : &a->facts.tls[a->facts.tls_n - 1];
 
-	for (size_t i = 0; tls != NULL && tls->chain.n > 0 && i < a->certs_n; i++)
-		if (a->certs[i].fingerprint != NULL &&
-		    strcmp(a->certs[i].fingerprint, tls->chain.v[0]) == 0)
-			return &a->certs[i];
-	return NULL;
+	return tls == NULL ? NULL : facts_leaf(a->certs, a->certs_n, tls);
 }
 
 /*

@@ -13,22 +13,12 @@
 
 /* --- key types ----------------------------------------------------------------------------------- */
 
-static const struct cert_facts *
-leaf_of(const struct tls_facts *tls, const struct cert_facts *certs, size_t certs_n)
-{
-	for (size_t i = 0; tls->chain.n > 0 && i < certs_n; i++)
-		if (certs[i].fingerprint != NULL &&
-		    strcmp(certs[i].fingerprint, tls->chain.v[0]) == 0)
-			return &certs[i];
-	return NULL;
-}
-
 enum key_type
 probe_other_key(const struct host_facts *facts, const struct cert_facts *certs, size_t certs_n)
 {
 	if (facts->tls_n == 0 || facts->tls[0].complete != TRI_YES)
 		return KEY_ANY;
-	const struct cert_facts *leaf = leaf_of(&facts->tls[0], certs, certs_n);
+	const struct cert_facts *leaf = facts_leaf(certs, certs_n, &facts->tls[0]);
 	if (leaf == NULL)
 		return KEY_ANY;
 	return leaf->key_type == KEY_RSA ? KEY_ECDSA : KEY_RSA;
@@ -43,7 +33,7 @@ key_status(const struct tls_facts *tls, const struct host_facts *session,
     const struct cert_facts *certs, size_t certs_n)
 {
 	if (tls->complete == TRI_YES) {
-		const struct cert_facts *leaf = leaf_of(tls, certs, certs_n);
+		const struct cert_facts *leaf = facts_leaf(certs, certs_n, tls);
 		return tls->offer == KEY_ANY || (leaf != NULL && leaf->key_type == tls->offer)
 			   ? KEY_STATUS_PRESENT
 			   : KEY_STATUS_ABSENT;

@@ -1,5 +1,4 @@
 #include "app/probe_text.h"
-#include "policy/bar.h"
 #include "policy/findings.h"
 
 /* X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, ..._VERIFY_LEAF_SIGNATURE */
@@ -69,7 +68,7 @@ static void
 weakness_advice(
     struct advice *advice, const struct target_facts *facts, const struct tls_facts *tls)
 {
-	unsigned weak = findings_weak(tls, bar_leaf(facts, tls));
+	unsigned weak = findings_weak(tls, facts_leaf(facts->certs, facts->certs_n, tls));
 
 	if ((weak & FINDINGS_OLD_TLS) != 0)
 		add(advice, "switch TLS 1.2 and 1.3 on: older versions are not safe (RFC 8996)");

@@ -4,7 +4,6 @@
 
 #include "base/limits.h"
 #include "base/text.h"
-#include "policy/bar.h"
 
 /* What a row is about; NULL where there is none. */
 struct row {
@@ -148,7 +147,7 @@ write_host(struct row *row, struct buf *out)
 {
 	for (size_t i = 0; i < row->host->tls_n; i++) {
 		row->tls = &row->host->tls[i];
-		row->leaf = bar_leaf(row->target, row->tls);
+		row->leaf = facts_leaf(row->target->certs, row->target->certs_n, row->tls);
 		write_row(row, out);
 	}
 	if (row->host->tls_n == 0)

@@ -87,7 +87,8 @@ first_to_end(const struct target_facts *facts)
 		for (size_t j = 0; j < mx->hosts_n; j++)
 			for (size_t k = 0; k < mx->hosts[j].tls_n; k++) {
 				const struct tls_facts *tls = &mx->hosts[j].tls[k];
-				const struct cert_facts *leaf = bar_leaf(facts, tls);
+				const struct cert_facts *leaf =
+				    facts_leaf(facts->certs, facts->certs_n, tls);
 				if (leaf == NULL || leaf->not_after == 0 || !bar_concerns(mx, tls))
 					continue;
 				if (first == NULL || leaf->not_after < first->not_after)

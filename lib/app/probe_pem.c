@@ -5,21 +5,10 @@
 
 #include "base/crc32c.h"
 #include "base/text.h"
-#include "policy/bar.h"
 
 #define LINE_CHARS 64      /* RFC 7468 s2 */
 #define HOST_CHARS 150     /* of a file name */
 #define COMMENT_BYTES 1000 /* of remote text */
-
-static const struct cert_facts *
-find(const struct target_facts *facts, const char *fingerprint)
-{
-	for (size_t i = 0; i < facts->certs_n; i++)
-		if (facts->certs[i].fingerprint != NULL &&
-		    strcmp(facts->certs[i].fingerprint, fingerprint) == 0)
-			return &facts->certs[i];
-	return NULL;
-}
 
 static void
 put(struct buf *out, const char *text)
@@ -30,7 +19,7 @@ put(struct buf *out, const char *text)
 static const char *
 kind_of(const struct target_facts *facts, const struct tls_facts *tls)
 {
-	const struct cert_facts *leaf = bar_leaf(facts, tls);
+	const struct cert_facts *leaf = facts_leaf(facts->certs, facts->certs_n, tls);
 
 	return key_type_str(leaf == NULL ? KEY_OTHER : leaf->key_type);
 }
@@ -62,7 +51,8 @@ probe_pem_write(const struct target_facts *facts, const struct exchange_facts *m
 	put(out, host->ip);
 	buf_printf(out, "]:%lld, %s, as sent\n", (long long)host->port, kind_of(facts, tls));
 	for (size_t i = 0; i < tls->chain.n; i++) {
-		const struct cert_facts *cert = find(facts, tls->chain.v[i]);
+		const struct cert_facts *cert =
+		    facts_cert(facts->certs, facts->certs_n, tls->chain.v[i]);
 		buf_printf(out, "# %zu of %zu: ", i + 1, tls->chain.n);
 		put(out, cert == NULL ? NULL
 			 : cert->subject == NULL || cert->subject[0] == '\0'

@@ -4,7 +4,6 @@
 
 #include "base/limits.h"
 #include "base/text.h"
-#include "policy/bar.h"
 #include "policy/decide.h"
 #include "policy/verdict.h"
 
@@ -140,7 +139,7 @@ static void
 add_handshake(struct probe_prometheus *p, const struct target_facts *facts,
     const struct tls_facts *tls, const struct buf *labels, unsigned *key_types_seen)
 {
-	const struct cert_facts *leaf = bar_leaf(facts, tls);
+	const struct cert_facts *leaf = facts_leaf(facts->certs, facts->certs_n, tls);
 	enum key_type type = leaf != NULL ? leaf->key_type : tls->offer;
 	const char *key = key_type_str(type);
 

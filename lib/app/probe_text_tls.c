@@ -23,11 +23,9 @@
 static size_t
 number_of(const struct target_facts *facts, const char *fingerprint)
 {
-	for (size_t i = 0; i < facts->certs_n; i++)
-		if (facts->certs[i].fingerprint != NULL &&
-		    strcmp(facts->certs[i].fingerprint, fingerprint) == 0)
-			return i + 1;
-	return 0;
+	const struct cert_facts *cert = facts_cert(facts->certs, facts->certs_n, fingerprint);
+
+	return cert == NULL ? 0 : (size_t)(cert - facts->certs) + 1;
 }
 
 /* Move one certificate behind the n that are in place. */

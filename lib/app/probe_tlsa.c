@@ -66,7 +66,8 @@ print_keys(const struct target_facts *facts, const struct exchange_facts *mx, st
 
 	for (size_t i = 0; i < mx->hosts_n; i++)
 		for (size_t j = 0; j < mx->hosts[i].tls_n; j++) {
-			const struct cert_facts *leaf = bar_leaf(facts, &mx->hosts[i].tls[j]);
+			const struct cert_facts *leaf =
+			    facts_leaf(facts->certs, facts->certs_n, &mx->hosts[i].tls[j]);
 			size_t k = 0;
 			if (leaf == NULL || leaf->spki_fingerprint == NULL || n == KEYS_SHOWN)
 				continue;

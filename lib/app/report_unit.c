@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "policy/bar.h"
 #include "policy/verdict.h"
 
 void
@@ -192,7 +191,8 @@ add_handshake(struct report_unit *unit, const struct target_facts *target,
     const struct report_store *leaves, const struct tls_facts *tls, struct report_tally *tallies)
 {
 	const struct verify_facts *verify = &tls->verify;
-	const struct cert_facts *leaf = target == NULL ? NULL : bar_leaf(target, tls);
+	const struct cert_facts *leaf =
+	    target == NULL ? NULL : facts_leaf(target->certs, target->certs_n, tls);
 
 	unit->handshakes++;
 	unit->trusted += verify->trusted == TRI_YES;

@@ -108,22 +108,13 @@ survey_cert_names(const struct cert_facts *cert, const char *domain, char **name
 	return TRI_YES;
 }
 
-static const struct cert_facts *
-find_cert(const struct cert_facts *certs, size_t n, const char *fingerprint)
-{
-	for (size_t i = 0; i < n; i++)
-		if (certs[i].fingerprint != NULL && strcmp(certs[i].fingerprint, fingerprint) == 0)
-			return &certs[i];
-	return NULL;
-}
-
 static void
 add_certs(struct target_facts *target, const struct server_facts *server, struct arena *arena)
 {
 	for (size_t i = 0; i < server->certs_n; i++) {
 		const struct cert_facts *cert = &server->certs[i];
 		if (cert->fingerprint == NULL ||
-		    find_cert(target->certs, target->certs_n, cert->fingerprint) != NULL)
+		    facts_cert(target->certs, target->certs_n, cert->fingerprint) != NULL)
 			continue;
 		struct cert_facts *to =
 		    arena_push(arena, &target->certs, &target->certs_n, sizeof(*to));
@@ -245,9 +236,7 @@ survey_join(struct target_facts *target, struct exchange_facts *mx, struct host_
 	memcpy(host->tls, server->host.tls, host->tls_n * sizeof(*host->tls));
 	for (size_t i = 0; i < host->tls_n; i++) {
 		struct tls_facts *tls = &host->tls[i];
-		const struct cert_facts *leaf = NULL;
-		if (tls->chain.n > 0)
-			leaf = find_cert(server->certs, server->certs_n, tls->chain.v[0]);
+		const struct cert_facts *leaf = facts_leaf(server->certs, server->certs_n, tls);
 		if (tls->complete == TRI_YES)
 			tls->dane = join_dane(mx, tls->dane, leaf, domain);
 		if (leaf != NULL && domain != NULL && tls->complete == TRI_YES)

@@ -89,6 +89,13 @@ struct fact_table {
 
 struct buf;
 
+/* The certificate with this fingerprint, or NULL. Points into certs. */
+const struct cert_facts *
+facts_cert(const struct cert_facts *certs, size_t n, const char *fingerprint);
+/* The first certificate that the server showed in a handshake (its leaf), or NULL. */
+const struct cert_facts *
+facts_leaf(const struct cert_facts *certs, size_t n, const struct tls_facts *tls);
+
 /*
  * Append the struct as one line of JSON (no newline) to out. Strings that are not UTF-8 are
  * written with each wrong byte as \u00XX (its Latin-1 code point), control characters escaped.

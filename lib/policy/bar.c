@@ -122,16 +122,6 @@ bar_concerns(const struct exchange_facts *mx, const struct tls_facts *tls)
 	       (verify->trusted == TRI_YES || bar_only_dates_are_wrong(verify));
 }
 
-const struct cert_facts *
-bar_leaf(const struct target_facts *facts, const struct tls_facts *tls)
-{
-	for (size_t i = 0; tls->chain.n > 0 && i < facts->certs_n; i++)
-		if (facts->certs[i].fingerprint != NULL &&
-		    strcmp(facts->certs[i].fingerprint, tls->chain.v[0]) == 0)
-			return &facts->certs[i];
-	return NULL;
-}
-
 static void
 expiry_reason(struct target_facts *facts, const struct exchange_facts *mx,
     const struct host_facts *host, const struct cert_facts *leaf, struct arena *arena, int64_t at)
@@ -155,7 +145,8 @@ host_expiry(const struct bar *bar, struct target_facts *facts, const struct exch
 	int worst = 0;
 
 	for (size_t i = 0; i < host->tls_n; i++) {
-		const struct cert_facts *leaf = bar_leaf(facts, &host->tls[i]);
+		const struct cert_facts *leaf =
+		    facts_leaf(facts->certs, facts->certs_n, &host->tls[i]);
 		if (leaf == NULL || !bar_concerns(mx, &host->tls[i]))
 			continue;
 		int one = bar_expiry(bar, leaf, at);

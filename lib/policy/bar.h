@@ -58,9 +58,6 @@ bool bar_only_dates_are_wrong(const struct verify_facts *verify);
 /* Whether an entry of verify_facts.errors, "0:10:certificate has expired", is about dates. */
 bool bar_is_date_error(const char *error);
 
-/* The first certificate of a handshake (its leaf), or NULL. */
-const struct cert_facts *bar_leaf(const struct target_facts *facts, const struct tls_facts *tls);
-
 /*
  * Set facts->summary.exit_status and add the reasons for it that the verdict does not give. After
  * verdict_summarize. A server that is vulnerable to command injection (--check-injection) makes it

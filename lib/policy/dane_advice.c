@@ -56,15 +56,6 @@ judge_rollover(const struct seen *seen)
 	return ROLLOVER_NONE;
 }
 
-static const struct cert_facts *
-find_cert(const struct cert_facts *certs, size_t n, const char *fingerprint)
-{
-	for (size_t i = 0; i < n; i++)
-		if (certs[i].fingerprint != NULL && strcmp(certs[i].fingerprint, fingerprint) == 0)
-			return &certs[i];
-	return NULL;
-}
-
 static void
 add_once(struct strs *advice, struct arena *arena, const char *text)
 {
@@ -92,7 +83,7 @@ advise_mismatches(const struct exchange_facts *mx, const struct host_facts *host
 		bool unusable = tls->dane == DANE_UNUSABLE;
 		if ((tls->dane != DANE_MISMATCH && !unusable) || tls->chain.n == 0)
 			continue;
-		const struct cert_facts *leaf = find_cert(certs, certs_n, tls->chain.v[0]);
+		const struct cert_facts *leaf = facts_leaf(certs, certs_n, tls);
 		if (leaf == NULL || leaf->spki_fingerprint == NULL)
 			continue;
 		add_once(advice, arena,

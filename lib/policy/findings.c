@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/slice.h"
-#include "policy/bar.h"
 
 #define TLS_1_2 0x303
 
@@ -83,7 +82,7 @@ static void
 weak_findings(
     struct target_facts *facts, const char *where, const struct tls_facts *tls, struct arena *arena)
 {
-	const struct cert_facts *leaf = bar_leaf(facts, tls);
+	const struct cert_facts *leaf = facts_leaf(facts->certs, facts->certs_n, tls);
 	unsigned weak = findings_weak(tls, leaf);
 
 	if (tls->complete == TRI_YES && tls->chain_order_ok == TRI_NO)

@@ -121,21 +121,11 @@ plaintext_detail(const struct host_facts *host)
 	return NULL;
 }
 
-static struct cert_facts *
-leaf_of(const struct target_facts *facts, const struct tls_facts *tls)
-{
-	for (size_t i = 0; tls->chain.n > 0 && i < facts->certs_n; i++)
-		if (facts->certs[i].fingerprint != NULL &&
-		    strcmp(facts->certs[i].fingerprint, tls->chain.v[0]) == 0)
-			return &facts->certs[i];
-	return NULL;
-}
-
 /* Which of the certificates of a server that has several, or was asked for one kind. */
 static const char *
 key_type_phrase(const struct summing *s, const struct host_facts *host, const struct tls_facts *tls)
 {
-	const struct cert_facts *leaf = leaf_of(s->facts, tls);
+	const struct cert_facts *leaf = facts_leaf(s->facts->certs, s->facts->certs_n, tls);
 	enum key_type type = tls->offer;
 	size_t complete = 0;
 
@@ -223,7 +213,7 @@ handshake_rung(struct summing *s, const struct exchange_facts *mx, const struct 
 static void
 note_expiry(struct summing *s, const struct tls_facts *tls)
 {
-	const struct cert_facts *leaf = leaf_of(s->facts, tls);
+	const struct cert_facts *leaf = facts_leaf(s->facts->certs, s->facts->certs_n, tls);
 
 	if (leaf == NULL || leaf->not_after == 0)
 		return;

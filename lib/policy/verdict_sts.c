@@ -1,7 +1,6 @@
 #include "policy/verdict_sts.h"
 
 #include "io/addr.h"
-#include "policy/bar.h"
 #include "policy/decide.h"
 #include "policy/mtasts.h"
 
@@ -22,7 +21,7 @@ verdict_sts_begin(struct verdict_sts *sts, struct target_facts *facts, struct ar
 static bool
 named_by_san(const struct target_facts *facts, const struct tls_facts *tls)
 {
-	const struct cert_facts *leaf = bar_leaf(facts, tls);
+	const struct cert_facts *leaf = facts_leaf(facts->certs, facts->certs_n, tls);
 
 	for (size_t i = 0; leaf != NULL && i < leaf->names.n; i++)
 		if (!addr_is_literal(leaf->names.v[i]))
