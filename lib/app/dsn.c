@@ -21,22 +21,13 @@ static const struct {
 	    "That server does not report deliveries: you will hear no more, unless it fails." },
 };
 
-static bool
-has_8bit(const char *s)
-{
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s > 0x7f)
-			return true;
-	return false;
-}
-
 bool
 dsn_is_global(const struct dsn *d)
 {
-	if (has_8bit(d->to))
+	if (!text_is_ascii(slice_str(d->to)))
 		return true;
 	for (size_t i = 0; i < d->rcpts_n; i++)
-		if (has_8bit(d->rcpts[i].address))
+		if (!text_is_ascii(slice_str(d->rcpts[i].address)))
 			return true;
 	return false;
 }
@@ -152,8 +143,8 @@ put_status_rcpt(struct buf *out, const struct dsn *d, const struct dsn_rcpt *r)
 		put_xtext(out, r->orcpt);
 		buf_putc(out, '\n');
 	}
-	buf_printf(out, "Final-Recipient: %s; %s\n", has_8bit(r->address) ? "utf-8" : "rfc822",
-	    r->address);
+	buf_printf(out, "Final-Recipient: %s; %s\n",
+	    text_is_ascii(slice_str(r->address)) ? "rfc822" : "utf-8", r->address);
 	buf_printf(out, "Action: %s\n", actions[r->action].action);
 	buf_printf(out, "Status: %s\n",
 	    r->enhanced[0] != '\0' ? r->enhanced : actions[r->action].enhanced);

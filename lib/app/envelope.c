@@ -8,6 +8,7 @@
 #include "app/masquerade.h"
 #include "base/buf.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "base/log.h"
 #include "dns/dns.h"
 #include "smtp/address.h"
@@ -77,7 +78,7 @@ envelope_sender(const struct message_options *options, const char *domain, struc
 	const struct masquerade *m = options->masquerade;
 	if (masquerade_applies(m, list.v[0].domain)) {
 		if (m->local != NULL)
-			r.utf8 = header_has_8bit(slice_str(m->local));
+			r.utf8 = !text_is_ascii(slice_str(m->local));
 		r.mailbox =
 		    arena_printf(arena, "%s@%s", m->local != NULL ? m->local : r.local, m->domain);
 	}

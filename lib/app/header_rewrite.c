@@ -109,7 +109,7 @@ header_rewrite_field(
 {
 	enum kind kind = field_kind(field->name);
 
-	if (kind == OTHER || (kind == TEXT && !header_has_8bit(field->value)))
+	if (kind == OTHER || (kind == TEXT && text_is_ascii(field->value)))
 		return buf_append(out, field->raw.p, field->raw.n);
 	buf_append(out, field->raw.p, (size_t)(field->value.p - field->raw.p));
 	if (kind == TEXT)

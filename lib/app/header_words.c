@@ -4,21 +4,13 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "smtp/address.h"
 
 #define LINE_BYTES 76 /* RFC 2047 s2 */
 /* RFC 2047 s2: at most 75 bytes a word, and what frames it is longer for unknown-8bit */
 #define UTF8_BYTES 45
 #define UNKNOWN_BYTES 39
 #define RUN_BYTES 8192 /* of one run of words; a longer one goes on in the next */
-
-bool
-header_has_8bit(struct slice s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] > 0x7f)
-			return true;
-	return false;
-}
 
 static bool
 is_blank(char c)
@@ -150,7 +142,7 @@ header_words_text(struct slice value, struct buf *out)
 {
 	struct run run = { .blanks = { NULL, 0 } };
 
-	if (!header_has_8bit(value)) {
+	if (text_is_ascii(value)) {
 		buf_append(out, value.p, value.n);
 		return;
 	}
@@ -166,7 +158,7 @@ header_words_text(struct slice value, struct buf *out)
 			n++;
 		struct slice word = slice_sub(value, i, i + n);
 		i += n;
-		if (!header_has_8bit(word) || word.n > RUN_BYTES / 2) {
+		if (text_is_ascii(word) || word.n > RUN_BYTES / 2) {
 			run_end(&run, false, out);
 			if (word.n > RUN_BYTES / 2)
 				header_words_encode(word, out);
@@ -183,19 +175,6 @@ header_words_text(struct slice value, struct buf *out)
 }
 
 /* --- phrases ------------------------------------------------------------------------------------ */
-
-/* Length of a quoted string at the start of s, with its quotes; 0 when it is not closed. */
-static size_t
-quoted_length(struct slice s)
-{
-	for (size_t i = 1; i < s.n; i++) {
-		if (s.p[i] == '\\')
-			i++;
-		else if (s.p[i] == '"')
-			return i + 1;
-	}
-	return 0;
-}
 
 static bool
 is_delimiter(char c)
@@ -232,7 +211,7 @@ header_words_phrase(struct slice piece, struct buf *out)
 	unsigned depth = 0; /* of comments */
 	struct buf meaning;
 
-	if (!header_has_8bit(piece)) {
+	if (text_is_ascii(piece)) {
 		buf_append(out, piece.p, piece.n);
 		return;
 	}
@@ -246,12 +225,12 @@ header_words_phrase(struct slice piece, struct buf *out)
 			continue;
 		}
 		struct slice rest = slice_sub(piece, i, piece.n), word;
-		bool quoted = depth == 0 && rest.p[0] == '"' && (n = quoted_length(rest)) > 0;
+		bool quoted = depth == 0 && rest.p[0] == '"' && (n = smtp_quoted_length(rest)) > 0;
 		if (!quoted)
 			n = word_length(rest);
 		word = slice_sub(rest, 0, n);
 		i += n;
-		if (!header_has_8bit(word)) {
+		if (text_is_ascii(word)) {
 			bool closes = depth > 0 && word.p[0] == ')';
 			run_end(&run, !closes, out);
 			buf_append(out, word.p, word.n);

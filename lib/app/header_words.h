@@ -13,9 +13,6 @@
  * lie. Words are of whole characters, at most 75 bytes, and a line with one has at most 76 (s2).
  */
 
-/* Whether some byte is above 0x7f. */
-bool header_has_8bit(struct slice s);
-
 /*
  * Append text as encoded words. out holds the line so far, which is folded in front of the first word
  * when that ends in a blank and the word would not fit. Text must hold no CR or LF.

@@ -74,7 +74,7 @@ write_body(struct intake *in, struct slice text, struct fail *why)
 		}
 		at += n;
 	}
-	in->has_8bit = in->has_8bit || header_has_8bit(text);
+	in->has_8bit = in->has_8bit || !text_is_ascii(text);
 	return tempfile_write(&in->message->text, text, why);
 }
 

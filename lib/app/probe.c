@@ -428,8 +428,8 @@ target_fiber(void *arg)
 
 /* --- all targets -------------------------------------------------------------------------------- */
 
-static uint16_t
-target_port(const struct probe_options *options, const struct target *target)
+uint16_t
+probe_port(const struct probe_options *options, const struct target *target)
 {
 	if (target->port != 0)
 		return target->port;
@@ -448,7 +448,7 @@ probing_init(struct probing *p)
 	p->start_ms = clock_ms();
 	p->deadline = clock_deadline(options->deadline_ms);
 	p->domain = p->target.kind == TARGET_DOMAIN ? p->target.name : NULL;
-	p->port = target_port(options, &p->target);
+	p->port = probe_port(options, &p->target);
 	p->session = options->session;
 	/* DECISIONS A9: a stranger's zone must not aim us at our own network */
 	p->session.dial.refuse = from_dns && !options->allow_private ? DIAL_REFUSE_PRIVATE : 0;

@@ -64,6 +64,9 @@ probe_run(const struct probe_options *options, probe_next_fn *next, probe_done_f
 void
 probe_judge(const struct probe_options *options, struct target_facts *facts, struct arena *arena);
 
+/* The port to connect to: the target's own, that of the options, or the usual one. */
+uint16_t probe_port(const struct probe_options *options, const struct target *target);
+
 /*
  * With --mx=first: of n >= 1 hosts the one that a sender would try first. Among equals that is a
  * matter of chance for a sender, but here the same one each time, so that two probes can be compared.

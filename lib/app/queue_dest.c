@@ -55,16 +55,6 @@ queue_dest_name(
 
 /* --- what is known -------------------------------------------------------------------------------- */
 
-static struct slice
-word(struct slice *line)
-{
-	size_t n = slice_find(*line, ' ');
-	struct slice w = slice_sub(*line, 0, n);
-
-	*line = slice_sub(*line, n + 1, line->n);
-	return w;
-}
-
 /* "TRIES SINCE NEXT ENHANCED HOST TEXT\n"; anything else is nothing. */
 static void
 parse(struct slice line, struct queue_dest *d)
@@ -74,11 +64,11 @@ parse(struct slice line, struct queue_dest *d)
 	if (slice_find(line, '\n') == line.n)
 		return;
 	line.n = slice_find(line, '\n');
-	if (!slice_number(word(&line), 100000, &tries) ||
-	    !slice_number(word(&line), 1ULL << 40, &since) ||
-	    !slice_number(word(&line), 1ULL << 40, &next))
+	if (!slice_number(slice_cut(&line, ' '), 100000, &tries) ||
+	    !slice_number(slice_cut(&line, ' '), 1ULL << 40, &since) ||
+	    !slice_number(slice_cut(&line, ' '), 1ULL << 40, &next))
 		return;
-	struct slice enhanced = word(&line), host = word(&line);
+	struct slice enhanced = slice_cut(&line, ' '), host = slice_cut(&line, ' ');
 	d->tries = (unsigned)tries;
 	d->since = (int64_t)since;
 	d->next = (int64_t)next;

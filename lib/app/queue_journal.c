@@ -37,17 +37,6 @@ line_crc(const char *id, struct slice line)
 
 /* --- reading ---------------------------------------------------------------------------------------- */
 
-/* Cut the next word, ended by one blank or the end, off the line. */
-static struct slice
-word(struct slice *line)
-{
-	size_t n = slice_find(*line, ' ');
-	struct slice w = slice_sub(*line, 0, n);
-
-	*line = slice_sub(*line, n + 1, line->n);
-	return w;
-}
-
 /* The next recipients of a list "0-2,7"; false at its end or where it is wrong (then list->n > 0). */
 static bool
 next_range(struct slice *list, size_t n, size_t *from_r, size_t *to_r)
@@ -114,19 +103,19 @@ apply_rcpts(struct queue_journal *j, char kind, int64_t time, struct slice line,
 	size_t from, to;
 
 	if (kind == 'B') {
-		struct slice id = word(&line);
+		struct slice id = slice_cut(&line, ' ');
 		if (!queue_id_valid(id))
 			return false;
 		memcpy(j->bounce, id.p, id.n);
 	}
-	list = word(&line);
+	list = slice_cut(&line, ' ');
 	if (!list_is_good(list, j->n) ||
-	    (kind == 'T' && !slice_number(word(&line), TIME_MAX, &next)))
+	    (kind == 'T' && !slice_number(slice_cut(&line, ' '), TIME_MAX, &next)))
 		return false;
 	bool says = kind != 'B' && kind != 'N' && kind != 'X';
 	if (says) {
-		enhanced = word(&line);
-		host = word(&line);
+		enhanced = slice_cut(&line, ' ');
+		host = slice_cut(&line, ' ');
 	}
 	const char *enhanced_text = arena_slice(a, enhanced), *text = arena_slice(a, line);
 	const char *host_text = slice_is(host, "-") ? "" : arena_slice(a, host);
@@ -149,10 +138,10 @@ apply_rcpts(struct queue_journal *j, char kind, int64_t time, struct slice line,
 static bool
 apply(struct queue_journal *j, struct slice line, struct arena *a)
 {
-	struct slice kind = word(&line);
+	struct slice kind = slice_cut(&line, ' ');
 	unsigned long long time;
 
-	if (kind.n != 1 || !slice_number(word(&line), TIME_MAX, &time))
+	if (kind.n != 1 || !slice_number(slice_cut(&line, ' '), TIME_MAX, &time))
 		return false;
 	switch (kind.p[0]) {
 	case 'D':

@@ -5,18 +5,10 @@
 #include "app/queue_item.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "smtp/address.h"
 
 /* From a queue file to the message that deliver() takes. */
-
-static bool
-has_8bit(const char *s)
-{
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s > 0x7f)
-			return true;
-	return false;
-}
 
 static int
 set_recipient(const struct queue_rcpt *from, struct arena *arena, struct message_recipient *to,
@@ -31,7 +23,7 @@ set_recipient(const struct queue_rcpt *from, struct arena *arena, struct message
 	to->local = arena_slice(arena, path.local);
 	to->domain = arena_slice(arena, path.domain);
 	to->literal = path.literal;
-	to->utf8 = has_8bit(to->local);
+	to->utf8 = !text_is_ascii(slice_str(to->local));
 	to->notify = from->notify;
 	to->orcpt = from->orcpt == NULL ? NULL : arena_strdup(arena, from->orcpt);
 	return 0;
@@ -75,7 +67,7 @@ queue_item_message(const struct queue_item *item, const size_t *rcpts, size_t n,
 	memset(m, 0, sizeof(*m));
 	arena_init(&m->arena);
 	m->sender = arena_strdup(&m->arena, e->sender);
-	m->sender_utf8 = has_8bit(e->sender);
+	m->sender_utf8 = !text_is_ascii(slice_str(e->sender));
 	m->recipients = arena_alloc(&m->arena, (n + 1) * sizeof(*m->recipients));
 	m->recipient_n = n;
 	m->text = (struct tempfile){ .fd = item->fd, .bytes = item->wire_bytes };

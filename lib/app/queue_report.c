@@ -12,6 +12,7 @@
 #include "app/queue_work.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -39,15 +40,6 @@ header_bytes(struct slice text)
 		if (text.p[i] == '\n' && text.p[i + 1] == '\n')
 			return i + 1;
 	return text.n;
-}
-
-static bool
-has_8bit(struct slice text)
-{
-	for (size_t i = 0; i < text.n; i++)
-		if ((unsigned char)text.p[i] > 0x7f)
-			return true;
-	return false;
 }
 
 /* The text of the message, or its beginning, in memory of the caller. */
@@ -87,7 +79,7 @@ set_original(struct dsn *d, const struct queue_item *item, struct slice text)
 	d->full = e->ret == QUEUE_RET_FULL && d->rcpts[0].action == DSN_FAILED &&
 		  (e->flags & QUEUE_REQUIRETLS) == 0 && text.n <= RETURN_FULL_BYTES;
 	d->original = d->full ? text : slice_sub(text, 0, header_bytes(text));
-	d->has_8bit = has_8bit(d->original);
+	d->has_8bit = !text_is_ascii(d->original);
 }
 
 /* --- making it -------------------------------------------------------------------------------------- */

@@ -17,16 +17,6 @@ struct resolving {
 	bool cancelled;
 };
 
-uint16_t
-survey_port(const struct probe_options *options, const struct target *target)
-{
-	if (target->port != 0)
-		return target->port;
-	if (options->port != 0)
-		return options->port;
-	return options->session.implicit_tls ? 465 : 25; /* RFC 8314 s7.3 */
-}
-
 static void
 begin(struct target_facts *facts, const char *text, const char *name, struct arena *arena)
 {
@@ -121,7 +111,7 @@ caa(struct resolving *r, struct exchange_facts *facts)
 static void
 resolve_host(struct resolving *r, const struct mx_host *host, struct exchange_facts *facts)
 {
-	uint16_t port = survey_port(r->options, r->target);
+	uint16_t port = probe_port(r->options, r->target);
 	struct addr *addrs;
 	size_t n = 0;
 	struct fail why;

@@ -26,7 +26,4 @@ int survey_policy(const struct probe_options *options, const struct target *targ
 void survey_no_target(
     const char *text, const char *reason, struct arena *arena, struct target_facts *facts);
 
-/* The port of a target. */
-uint16_t survey_port(const struct probe_options *options, const struct target *target);
-
 #endif

@@ -20,21 +20,12 @@ is_name(struct slice s)
 	return s.n > 0;
 }
 
-static bool
-has_control(struct slice s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (((unsigned char)s.p[i] < ' ' && s.p[i] != '\t') || s.p[i] == 0x7f)
-			return true;
-	return false;
-}
-
 /* One line that is neither empty nor a comment. */
 static int
 parse_line(struct slice line, unsigned number, const char **section, struct arena *arena,
     struct conf *conf, struct fail *why)
 {
-	if (has_control(line))
+	if (text_has_control(line))
 		return FAIL_AT(conf, number, "control character");
 	if (line.p[0] == '[') {
 		struct slice name = slice_trim(slice_sub(line, 1, line.n - 1));

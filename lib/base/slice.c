@@ -100,6 +100,16 @@ slice_word(struct slice *s)
 	return slice_sub(rest, 0, end);
 }
 
+struct slice
+slice_cut(struct slice *s, char c)
+{
+	size_t n = slice_find(*s, c);
+	struct slice cut = slice_sub(*s, 0, n);
+
+	*s = slice_sub(*s, n + 1, s->n);
+	return cut;
+}
+
 bool
 slice_number(struct slice s, unsigned long long max, unsigned long long *value_r)
 {

@@ -29,6 +29,8 @@ size_t slice_find(struct slice s, char c);
 struct slice slice_trim(struct slice s);
 /* Cut the next word (ended by SP or HT) off the front of *s; empty at the end. */
 struct slice slice_word(struct slice *s);
+/* Cut what stands before the first byte c, or everything, off the front of *s; that c goes, too. */
+struct slice slice_cut(struct slice *s, char c);
 /* An unsigned decimal number of digits only, at most max; false otherwise. */
 bool slice_number(struct slice s, unsigned long long max, unsigned long long *value_r);
 

@@ -23,6 +23,24 @@ text_lower_str(char *s)
 		*s = text_lower(*s);
 }
 
+bool
+text_is_ascii(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] > 0x7f)
+			return false;
+	return true;
+}
+
+bool
+text_has_control(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (((unsigned char)s.p[i] < ' ' && s.p[i] != '\t') || s.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
 size_t
 text_utf8_char(struct slice s)
 {

@@ -18,6 +18,10 @@ char text_upper(char c);
 /* Lower-case a string in place (ASCII only). */
 void text_lower_str(char *s);
 
+bool text_is_ascii(struct slice s); /* no byte above 0x7f */
+/* A control character (C0 but HT, DEL) in it: no line of text that people write. */
+bool text_has_control(struct slice s);
+
 /* Length in bytes of the well-formed UTF-8 character at the start of s; 0 when there is none. */
 size_t text_utf8_char(struct slice s);
 bool text_is_utf8(struct slice s);

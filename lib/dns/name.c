@@ -41,15 +41,6 @@ label_byte(char c)
 	       c == '-' || c == '_';
 }
 
-static bool
-is_ascii(struct slice s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] >= 0x80)
-			return false;
-	return true;
-}
-
 static int
 check_label(const char *shown, struct slice label, struct fail *why)
 {
@@ -104,7 +95,7 @@ dns_name_normalize(const char *name, struct arena *arena, struct fail *why)
 		return NULL;
 	}
 	/* What is ASCII is not judged by IDNA: an odd xn-- label that is in the DNS can be asked for. */
-	if (is_ascii(in))
+	if (text_is_ascii(in))
 		return check_ascii(name, in, arena, why);
 	if (!text_is_utf8(in)) {
 		fail_set(why, FAIL_DNS_NAME, "\"%s\" is not UTF-8", name);

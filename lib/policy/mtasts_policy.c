@@ -154,15 +154,6 @@ is_key(struct slice name)
 	return true;
 }
 
-static bool
-has_control(struct slice s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (((unsigned char)s.p[i] < ' ' && s.p[i] != '\t') || s.p[i] == 0x7f)
-			return true;
-	return false;
-}
-
 static int
 unknown_key(struct reading *r, struct slice name, struct slice value)
 {
@@ -187,7 +178,7 @@ read_line(struct reading *r, struct slice line)
 	struct slice value = slice_trim(slice_sub(line, colon + 1, line.n));
 	enum key key = key_of(name);
 
-	if (has_control(line))
+	if (text_has_control(line))
 		return bad_line(r, "control characters", line);
 	if (colon == line.n || !is_key(name))
 		return bad_line(r, "expected \"key: value\"", line);

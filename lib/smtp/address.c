@@ -52,9 +52,8 @@ dot_string(struct slice s)
 	return i;
 }
 
-/* Length of the Quoted-string at the start of s with both quotes; 0 when it does not end. */
-static size_t
-quoted_string(struct slice s)
+size_t
+smtp_quoted_length(struct slice s)
 {
 	for (size_t i = 1; i < s.n; i++) {
 		if (s.p[i] == '\\')
@@ -69,7 +68,7 @@ static int
 parse_local(struct slice s, size_t *n_r, struct fail *why)
 {
 	bool quoted = s.n > 0 && s.p[0] == '"';
-	size_t n = quoted ? quoted_string(s) : dot_string(s);
+	size_t n = quoted ? smtp_quoted_length(s) : dot_string(s);
 
 	if (quoted && n == 0)
 		return fail_set(why, FAIL_ADDRESS, "quoted local part has no closing quote");
@@ -199,7 +198,7 @@ path_end(struct slice s)
 {
 	size_t i = 0;
 
-	if (s.n > 0 && s.p[0] == '"' && (i = quoted_string(s)) == 0)
+	if (s.n > 0 && s.p[0] == '"' && (i = smtp_quoted_length(s)) == 0)
 		return s.n;
 	while (i < s.n && s.p[i] != '>')
 		i++;

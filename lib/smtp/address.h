@@ -66,6 +66,8 @@ int smtp_local_unquote(struct buf *out, struct slice written);
 /* RFC 3461 s4: text as xtext, for ENVID and ORCPT: '+', '=' and all that is not printable ASCII as +XX. */
 const char *smtp_xtext(struct slice text, struct arena *arena);
 
+/* Length of the quoted string at the start of s, with both quotes; 0 when it does not end. s begins with a quote. */
+size_t smtp_quoted_length(struct slice s);
 /* Whether c may stand in an atom (RFC 5322 atext, and any byte above 0x7f: RFC 6532). */
 bool smtp_is_atext(char c);
 

@@ -298,20 +298,13 @@ tls_dane_chain(const struct slice *certs, size_t n, const struct tls_dane_questi
     struct arena *arena, struct tls_dane_fit *fits_r, enum dane *dane_r, struct fail *why)
 {
 	STACK_OF(X509) * chain;
-	bool ok;
 
 	tls_init();
 	ERR_clear_error();
-	chain = sk_X509_new_null();
-	ok = chain != NULL;
-	for (size_t i = 0; ok && i < n && i < LIMIT_CHAIN_CERTS; i++) {
-		X509 *cert = tls_tlsa_cert(certs[i].p, certs[i].n);
-		ok = cert != NULL && sk_X509_push(chain, cert) > 0;
-		if (!ok)
-			X509_free(cert);
-	}
-	if (ok)
-		*dane_r = match_all(chain, question, arena, fits_r);
+	chain = tls_tlsa_chain(certs, n);
+	if (chain == NULL)
+		return fail_set(why, FAIL_MESSAGE, "not a certificate");
+	*dane_r = match_all(chain, question, arena, fits_r);
 	sk_X509_pop_free(chain, X509_free);
-	return ok ? 0 : fail_set(why, FAIL_MESSAGE, "not a certificate");
+	return 0;
 }

@@ -5,6 +5,7 @@
 
 #include <openssl/err.h>
 
+#include "base/limits.h"
 #include "base/text.h"
 #include "tls/dane.h"
 #include "tls/tlsa.h"
@@ -65,6 +66,23 @@ tls_tlsa_cert(const void *der, size_t n)
 	}
 	ERR_clear_error();
 	return cert;
+}
+
+STACK_OF(X509) * tls_tlsa_chain(const struct slice *certs, size_t n)
+{
+	STACK_OF(X509) *chain = sk_X509_new_null();
+	bool ok = chain != NULL;
+
+	for (size_t i = 0; ok && i < n && i < LIMIT_CHAIN_CERTS; i++) {
+		X509 *cert = tls_tlsa_cert(certs[i].p, certs[i].n);
+		ok = cert != NULL && sk_X509_push(chain, cert) > 0;
+		if (!ok)
+			X509_free(cert);
+	}
+	if (ok)
+		return chain;
+	sk_X509_pop_free(chain, X509_free);
+	return NULL;
 }
 
 EVP_PKEY *

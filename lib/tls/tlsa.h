@@ -17,6 +17,11 @@ bool tls_tlsa_fits(X509 *cert, int selector, int matching_type, struct slice dat
 
 /* Exactly n bytes of DER, or NULL. The caller frees. */
 X509 *tls_tlsa_cert(const void *der, size_t n);
+/*
+ * n certificates of DER as a chain, the first LIMIT_CHAIN_CERTS of them; NULL when one is no certificate. The
+ * caller frees chain and certificates.
+ */
+STACK_OF(X509) * tls_tlsa_chain(const struct slice *certs, size_t n);
 EVP_PKEY *tls_tlsa_key(const void *der, size_t n);
 
 #endif

@@ -243,24 +243,6 @@ tls_verify(const struct tls *tls, struct tls_trust *trust, const char *host, con
 	    arena, verify_r);
 }
 
-/* DER to a chain as OpenSSL has it; NULL when one of them is no certificate. */
-static STACK_OF(X509) * read_chain(const struct slice *certs, size_t n)
-{
-	STACK_OF(X509) *chain = sk_X509_new_null();
-	bool ok = chain != NULL;
-
-	for (size_t i = 0; ok && i < n && i < LIMIT_CHAIN_CERTS; i++) {
-		X509 *cert = tls_tlsa_cert(certs[i].p, certs[i].n);
-		ok = cert != NULL && sk_X509_push(chain, cert) > 0;
-		if (!ok)
-			X509_free(cert);
-	}
-	if (ok)
-		return chain;
-	sk_X509_pop_free(chain, X509_free);
-	return NULL;
-}
-
 int
 tls_verify_certs(const struct slice *certs, size_t n, struct tls_trust *trust, const char *host,
     const char *domain, int64_t at, int auth_level, struct arena *arena,
@@ -271,7 +253,7 @@ tls_verify_certs(const struct slice *certs, size_t n, struct tls_trust *trust, c
 	tls_init();
 	ERR_clear_error();
 	facts_init_verify_facts(verify_r);
-	chain = n > 0 ? read_chain(certs, n) : NULL;
+	chain = n > 0 ? tls_tlsa_chain(certs, n) : NULL;
 	if (chain == NULL)
 		return fail_set(why, FAIL_MESSAGE, "not a certificate");
 	judge_all(
