@@ -9,6 +9,7 @@
 
 #include "app/probe_pem.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "io/sched.h"
 
@@ -33,20 +34,6 @@ probe_save_open(struct probe_save *save, const char *path, struct fail *why)
 	return 0;
 }
 
-static int
-write_all(int fd, const struct buf *text)
-{
-	for (size_t done = 0; done < text->len;) {
-		ssize_t n = write(fd, text->data + done, text->len - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
 /* The name that is not complete yet is our own: what somebody else put there is never followed. */
 static int
 write_file(
@@ -60,7 +47,7 @@ write_file(
 	fd = openat(save->fd, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return fail_errno(why, FAIL_CANT_CREATE, "cannot create %s/%s", save->dir, part);
-	bool ok = write_all(fd, text) == 0;
+	bool ok = file_write_all(fd, text->data, text->len) == 0;
 	error = errno;
 	/* some file systems tell only now that the disk is full */
 	if (close(fd) != 0 && ok) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -166,24 +167,6 @@ queue_item_finish_unlock(struct queue_item *item)
 
 /* --- the journal ---------------------------------------------------------------------------------- */
 
-static int
-read_all(int fd, struct buf *out, struct fail *why)
-{
-	for (;;) {
-		char *space = buf_reserve(out, 16384);
-		if (space == NULL)
-			return fail_set(why, FAIL_STORAGE, "journal: larger than any of ours");
-		ssize_t n = read(fd, space, 16384);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return storage_fail(why, "journal: read");
-		if (n == 0)
-			return 0;
-		buf_commit(out, (size_t)n);
-	}
-}
-
 int
 queue_journal_load(const struct spool *spool, const char *id, struct queue_journal *j,
     struct arena *a, struct fail *why)
@@ -194,7 +177,11 @@ queue_journal_load(const struct spool *spool, const char *id, struct queue_journ
 	if (fd < 0)
 		return errno == ENOENT ? 0 : storage_fail(why, "journal %s", id);
 	buf_init(&text, LIMIT_JOURNAL_BYTES);
-	int rc = read_all(fd, &text, why);
+	int rc = file_read_all(fd, &text);
+	if (rc != 0 && errno == EFBIG)
+		fail_set(why, FAIL_STORAGE, "journal: larger than any of ours");
+	else if (rc != 0)
+		storage_fail(why, "journal: read");
 	close(fd);
 	if (rc == 0)
 		queue_journal_parse(j, slice_make(text.data, text.len), id, a);
@@ -232,22 +219,13 @@ journal_open(struct queue_item *item, bool *torn_r, struct fail *why)
 static int
 journal_write(struct queue_item *item, const struct buf *text, struct fail *why)
 {
-	size_t done = 0;
-
-	while (done < text->len) {
-		ssize_t n = write(item->journal_fd, text->data + done, text->len - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			storage_fail(why, "journal: write");
-			/* opened anew for the next line, which must not go on with this one */
-			close(item->journal_fd);
-			item->journal_fd = -1;
-			return -1;
-		}
-		done += (size_t)n;
-	}
-	return 0;
+	if (file_write_all(item->journal_fd, text->data, text->len) == 0)
+		return 0;
+	storage_fail(why, "journal: write");
+	/* opened anew for the next line, which must not go on with this one */
+	close(item->journal_fd);
+	item->journal_fd = -1;
+	return -1;
 }
 
 static int

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/crc32c.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 int
@@ -122,16 +123,7 @@ failed(const struct storage_file *f, struct fail *why)
 static int
 write_all(struct storage_file *f, const char *p, size_t n)
 {
-	while (n > 0) {
-		ssize_t done = write(f->fd, p, n);
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return storage_fail(&f->why, "write");
-		p += done;
-		n -= (size_t)done;
-	}
-	return 0;
+	return file_write_all(f->fd, p, n) == 0 ? 0 : storage_fail(&f->why, "write");
 }
 
 int

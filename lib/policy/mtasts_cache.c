@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/mem.h"
 
@@ -80,24 +81,6 @@ open_in_child(struct mtasts_cache *cache, struct fail *why)
 /* --- reading -------------------------------------------------------------------------------------- */
 
 static int
-read_all(int fd, struct buf *out, struct fail *why)
-{
-	for (;;) {
-		char *at = buf_reserve(out, 16384);
-		if (at == NULL)
-			return fail_set(why, FAIL_STORAGE, "too big");
-		ssize_t n = read(fd, at, 16384);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return fail_errno(why, FAIL_STORAGE, "reading");
-		if (n == 0)
-			return 0;
-		buf_commit(out, (size_t)n);
-	}
-}
-
-static int
 read_file(const struct mtasts_cache *cache, int fd, const char *domain, struct mtasts_entry *entry,
     struct fail *why)
 {
@@ -110,8 +93,12 @@ read_file(const struct mtasts_cache *cache, int fd, const char *domain, struct m
 	    (st.st_uid != cache->owner && st.st_uid != 0))
 		return fail_set(
 		    why, FAIL_STORAGE, "not a file that only the owner of the directory can write");
-	buf_init(&text, LIMIT_STS_CACHE_BYTES + 16384);
-	int result = read_all(fd, &text, why);
+	buf_init(&text, LIMIT_STS_CACHE_BYTES + FILE_BLOCK_BYTES);
+	int result = file_read_all(fd, &text);
+	if (result != 0 && errno == EFBIG)
+		fail_set(why, FAIL_STORAGE, "too big");
+	else if (result != 0)
+		fail_errno(why, FAIL_STORAGE, "reading");
 	if (result == 0)
 		result =
 		    mtasts_cache_parse(slice_make(buf_str(&text), text.len), domain, entry, why);
@@ -142,20 +129,6 @@ cache_load(void *ctx, const char *domain, struct mtasts_entry *entry, struct fai
 
 /* --- writing -------------------------------------------------------------------------------------- */
 
-static int
-write_all(int fd, const struct buf *text)
-{
-	for (size_t at = 0; at < text->len;) {
-		ssize_t n = write(fd, text->data + at, text->len - at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		at += (size_t)n;
-	}
-	return fsync(fd);
-}
-
 /* No domain begins with a dot. */
 static void
 temporary_name(char *out, size_t n)
@@ -176,7 +149,9 @@ replace(const struct mtasts_cache *cache, const char *domain, const struct buf *
 	    cache->dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -1;
-	int result = write_all(fd, text);
+	int result = file_write_all(fd, text->data, text->len);
+	if (result == 0)
+		result = fsync(fd);
 	int error = errno;
 	if (close(fd) != 0 && result == 0) {
 		error = errno;

@@ -1,0 +1,23 @@
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stddef.h>
+
+#include "base/buf.h"
+
+/*
+ * Whole reads and writes of a blocking descriptor, whatever signals come. They say what failed by errno, since only
+ * the caller knows the name and the kind of failure.
+ */
+
+/*
+ * Append everything up to the end of the file to out. Returns 0, or -1 with errno: that of read(2), or EFBIG when
+ * out has no room for another block of FILE_BLOCK_BYTES.
+ */
+#define FILE_BLOCK_BYTES 16384
+int file_read_all(int fd, struct buf *out);
+
+/* Write n bytes. Returns 0, or -1 with errno; some of them may have been written then. */
+int file_write_all(int fd, const char *p, size_t n);
+
+#endif
