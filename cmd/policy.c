@@ -18,10 +18,10 @@
 #include "tls/verify.h"
 
 struct policy_options {
-	const char *policy, *via, *auth, *helo, *ca_file, *ca_dir, *config;
-	struct strs resolvers;
-	int64_t port, timeout_ms, deadline_ms;
-	bool trust_ad, json, verbose, connect, requiretls, tls_required_no;
+	struct route_options route;
+	const char *config;
+	int64_t deadline_ms;
+	bool json, connect, requiretls, tls_required_no;
 };
 
 #define ROW(kind, member, ...) OPT_ROW(kind, struct policy_options, member, __VA_ARGS__)
@@ -34,33 +34,18 @@ static const struct opt policy_opts[] = {
 	ROW(FLAG, tls_required_no, "tls-required-no", 0, NULL,
 	    "for a message with the field TLS-Required: No", .not_in_file = true),
 
-	OPT_GROUP("Route and policy"),
-	ROW(STR, policy, "policy", 0, "FILE", "TLS policy (default: that of the configuration)"),
-	ROW(STR, via, "via", 0, "HOST:PORT",
-	    "hand all mail to this smarthost; [HOST] looks up no MX"),
-	ROW(STR, auth, "auth", 0, "FILE",
-	    "log in there with the credentials in FILE, once the server has proved who it is"),
-	ROW(INT, port, "port", 0, "PORT", "TCP port of MX hosts", .min = 1, .max = 65535,
-	    .initial = "25"),
-	ROW(STR, ca_file, "ca-file", 0, "FILE", "trust the root certificates in FILE (PEM)"),
-	ROW(STR, ca_dir, "ca-dir", 0, "DIR", "trust the root certificates in DIR (hashed names)"),
+	ROUTE_OPTS(struct policy_options),
 	ROW(STR, config, "config", 0, "FILE", "settings (default: mxtls.conf of the configuration)",
 	    .not_in_file = true),
 
-	OPT_GROUP("Connections"),
-	ROW(STR, helo, "helo", 0, "NAME", "name to greet with (default: this host's full name)"),
-	ROW(DURATION, timeout_ms, "timeout", 0, "TIME", "wait for one reply at most", .min = 1,
-	    .initial = "30s"),
+	ROUTE_OPTS_CONNECTION(struct policy_options, "30s"),
 	ROW(DURATION, deadline_ms, "deadline", 0, "TIME", "give up after", .min = 1,
 	    .initial = "3m"),
-	ROW(STRS, resolvers, "resolver", 0, "ADDRESS[:PORT]",
-	    "ask this resolver (default: those of /etc/resolv.conf)"),
-	ROW(FLAG, trust_ad, "trust-ad", 0, NULL,
-	    "believe the resolver that it validated DNSSEC, although it is not on this host"),
+	ROUTE_OPTS_RESOLVER(struct policy_options),
 
 	OPT_GROUP("Output"),
 	ROW(FLAG, json, "json", 0, NULL, "one JSON object an address on standard output"),
-	ROW(FLAG, verbose, "verbose", 'v', NULL, "show the SMTP dialogue on standard error"),
+	ROW(FLAG, route.verbose, "verbose", 'v', NULL, "show the SMTP dialogue on standard error"),
 	OPT_TABLE_END,
 };
 
@@ -113,7 +98,7 @@ count_pattern(void *ctx, const char *text, const struct rule *rule)
 static int
 check(const struct policy_options *options, const struct strs *operands, struct arena *arena)
 {
-	const char *path = operands->n > 1 ? operands->v[1] : options->policy;
+	const char *path = operands->n > 1 ? operands->v[1] : options->route.policy;
 	struct fail why;
 	struct rules *rules;
 	size_t n, patterns = 0;
@@ -202,24 +187,14 @@ explain_main(void *arg)
 static int
 explain_all(const struct policy_options *o, const struct strs *operands, struct arena *arena)
 {
-	struct route_options r = { .policy = o->policy,
-		.via = o->via,
-		.auth = o->auth,
-		.helo = o->helo,
-		.ca_file = o->ca_file,
-		.ca_dir = o->ca_dir,
-		.resolvers = o->resolvers,
-		.port = o->port,
-		.timeout_ms = o->timeout_ms,
-		.trust_ad = o->trust_ad,
-		.verbose = o->verbose,
-		.read_only = true };
+	struct route_options r = o->route;
 	struct route route;
 	struct fail why;
 
 	if (operands->n < 2)
 		return command_usage_error(
 		    &cmd_policy, "explain what? Expected addresses or domains");
+	r.read_only = true;
 	if (route_open(&route, &r, arena, &why) != 0)
 		return command_fail(&cmd_policy, &why);
 	struct explain_job job = { .options = o,

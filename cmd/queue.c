@@ -38,32 +38,13 @@ static const struct opt queue_opts[] = {
 	ROW(DURATION, delay_notice_ms, "delay-notice", 0, "TIME",
 	    "tell the sender once when a message is older; 0: never", .initial = "4h"),
 
-	OPT_GROUP("Route and policy"),
-	ROW(STR, policy, "policy", 0, "FILE", "TLS policy (default: that of the configuration)"),
-	ROW(STR, via, "via", 0, "HOST:PORT",
-	    "hand all mail to this smarthost; [HOST] looks up no MX"),
-	ROW(STR, auth, "auth", 0, "FILE",
-	    "log in there with the credentials in FILE, once the server has proved who it is"),
-	ROW(INT, port, "port", 0, "PORT", "TCP port of MX hosts", .min = 1, .max = 65535,
-	    .initial = "25"),
-	ROW(STR, ca_file, "ca-file", 0, "FILE", "trust the root certificates in FILE (PEM)"),
-	ROW(STR, ca_dir, "ca-dir", 0, "DIR", "trust the root certificates in DIR (hashed names)"),
+	ROUTE_OPTS(struct queue_options),
+	ROUTE_OPTS_LOCAL(struct queue_options),
 
-	ROW(STR, local, "local", 0, "WHERE",
-	    "users' mailboxes: mbox[:DIR], maildir[:DIR], lmtp:unix:PATH or lmtp:ADDRESS:PORT"),
-	ROW(STRS, local_domains, "local-domain", 0, "DOMAIN",
-	    "mail to it is for users, as that to localhost and this host's name"),
-
-	OPT_GROUP("Connections"),
-	ROW(STR, helo, "helo", 0, "NAME", "name to greet with (default: this host's full name)"),
-	ROW(DURATION, timeout_ms, "timeout", 0, "TIME", "wait for one reply at most", .min = 1,
-	    .initial = "5m"),
+	ROUTE_OPTS_CONNECTION(struct queue_options, "5m"),
 	ROW(DURATION, deadline_ms, "deadline", 0, "TIME", "leave a message for now after", .min = 1,
 	    .initial = "30m"),
-	ROW(STRS, resolvers, "resolver", 0, "ADDRESS[:PORT]",
-	    "ask this resolver (default: those of /etc/resolv.conf)"),
-	ROW(FLAG, trust_ad, "trust-ad", 0, NULL,
-	    "believe the resolver that it validated DNSSEC, although it is not on this host"),
+	ROUTE_OPTS_RESOLVER(struct queue_options),
 
 	OPT_GROUP("Configuration and output"),
 	ROW(STR, config, "config", 0, "FILE", "settings (default: mxtls.conf of the configuration)",
@@ -86,7 +67,7 @@ static const struct opt queue_opts[] = {
 	    .initial = "4h", .not_in_file = true),
 	ROW(DURATION, crit_ms, "crit", 0, "TIME", "check: critical when a message is older",
 	    .initial = "1d", .not_in_file = true),
-	ROW(FLAG, verbose, "verbose", 'v', NULL,
+	ROW(FLAG, route.verbose, "verbose", 'v', NULL,
 	    "tell what becomes of each recipient, and show the SMTP dialogue, on standard error"),
 	OPT_TABLE_END,
 };
@@ -141,33 +122,12 @@ note(void *ctx, const struct queue_item *item, const struct deliver_result *r)
 	struct buf line;
 
 	maillog_result(&m, r, job->q->options->log_format == MAILLOG_JSON);
-	if (!job->q->options->verbose)
+	if (!job->q->options->route.verbose)
 		return;
 	buf_init(&line, 64 * 1024);
 	deliver_result_text(r, &line);
 	fprintf(stderr, "mxtls queue: %s: %s\n", item->id, buf_str(&line));
 	buf_free(&line);
-}
-
-static int
-open_route(struct run_job *job, struct route *route, struct arena *arena, struct fail *why)
-{
-	const struct queue_options *o = job->q->options;
-	struct route_options r = { .policy = o->policy,
-		.local = o->local,
-		.local_domains = o->local_domains,
-		.via = o->via,
-		.auth = o->auth,
-		.helo = o->helo,
-		.ca_file = o->ca_file,
-		.ca_dir = o->ca_dir,
-		.resolvers = o->resolvers,
-		.port = o->port,
-		.timeout_ms = o->timeout_ms,
-		.trust_ad = o->trust_ad,
-		.verbose = o->verbose };
-
-	return route_open(route, &r, arena, why);
 }
 
 static void
@@ -247,7 +207,7 @@ queue_run(struct queue_command *q)
 
 	memset(job, 0, sizeof(*job));
 	job->q = q;
-	if (open_route(job, &job->route, &q->arena, &q->why) != 0) {
+	if (route_open(&job->route, &job->q->options->route, &q->arena, &q->why) != 0) {
 		free(job);
 		return command_fail(&cmd_queue, &q->why);
 	}
@@ -385,15 +345,15 @@ which(const char *word)
 static void
 load_reasons(struct queue_command *q)
 {
-	const char *path = q->options->policy;
+	const char *path = q->options->route.policy;
 	struct fail why;
 
 	if (path == NULL)
 		path = places_config("policy", &q->arena);
 	q->rules = path == NULL ? rules_default() : rules_load(path, &why);
 	q->deliver.rules = q->rules;
-	if (q->options->via != NULL &&
-	    rule_via_parse(slice_str(q->options->via), &q->arena, &q->via, &why) == 0)
+	if (q->options->route.via != NULL &&
+	    rule_via_parse(slice_str(q->options->route.via), &q->arena, &q->via, &why) == 0)
 		q->deliver.via = &q->via;
 }
 

@@ -11,16 +11,14 @@
 struct queue_options {
 	const char *queue, *config, *log, *maildomain;
 	const char *from, *to; /* part of an address; NULL: not given */
-	const char *policy, *via, *auth, *helo, *ca_file, *ca_dir;
-	const char *local;
-	struct strs local_domains, resolvers;
-	int64_t port, timeout_ms, deadline_ms;
+	struct route_options route;
+	int64_t deadline_ms;
 	int64_t lifetime_ms, delay_notice_ms;
 	int64_t loop_ms; /* 0: not given */
 	int64_t warn_ms, crit_ms;
 	int format;     /* enum queue_format */
 	int log_format; /* enum maillog_format */
-	bool all, trust_ad, verbose;
+	bool all;
 };
 
 enum queue_format {

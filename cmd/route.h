@@ -4,6 +4,7 @@
 #include "app/local.h"
 #include "app/queue_work.h"
 #include "base/arena.h"
+#include "base/opt.h"
 #include "policy/rules.h"
 
 /* The way of mail out of this host, as options and mxtls.conf describe it: for send and for the queue. */
@@ -16,6 +17,42 @@ struct route_options {
 	bool trust_ad, verbose;
 	bool read_only; /* MTA-STS policies that are fetched are not remembered */
 };
+
+/*
+ * Their rows in the option table of a command whose struct s has them as its member route. timeout: the
+ * default of --timeout.
+ */
+#define ROUTE_OPTS(s) \
+	OPT_GROUP("Route and policy"), \
+	    OPT_ROW(STR, s, route.policy, "policy", 0, "FILE", \
+		"TLS policy (default: that of the configuration)"), \
+	    OPT_ROW(STR, s, route.via, "via", 0, "HOST:PORT", \
+		"hand all mail to this smarthost; [HOST] looks up no MX"), \
+	    OPT_ROW(STR, s, route.auth, "auth", 0, "FILE", \
+		"log in there with the credentials in FILE, once the server has proved who it " \
+		"is"), \
+	    OPT_ROW(INT, s, route.port, "port", 0, "PORT", "TCP port of MX hosts", .min = 1, \
+		.max = 65535, .initial = "25"), \
+	    OPT_ROW(STR, s, route.ca_file, "ca-file", 0, "FILE", \
+		"trust the root certificates in FILE (PEM)"), \
+	    OPT_ROW(STR, s, route.ca_dir, "ca-dir", 0, "DIR", \
+		"trust the root certificates in DIR (hashed names)")
+#define ROUTE_OPTS_LOCAL(s) \
+	OPT_ROW(STR, s, route.local, "local", 0, "WHERE", \
+	    "users' mailboxes: mbox[:DIR], maildir[:DIR], lmtp:unix:PATH or lmtp:ADDRESS:PORT"), \
+	    OPT_ROW(STRS, s, route.local_domains, "local-domain", 0, "DOMAIN", \
+		"mail to it is for users, as that to localhost and this host's name")
+#define ROUTE_OPTS_CONNECTION(s, timeout) \
+	OPT_GROUP("Connections"), \
+	    OPT_ROW(STR, s, route.helo, "helo", 0, "NAME", \
+		"name to greet with (default: this host's full name)"), \
+	    OPT_ROW(DURATION, s, route.timeout_ms, "timeout", 0, "TIME", \
+		"wait for one reply at most", .min = 1, .initial = timeout)
+#define ROUTE_OPTS_RESOLVER(s) \
+	OPT_ROW(STRS, s, route.resolvers, "resolver", 0, "ADDRESS[:PORT]", \
+	    "ask this resolver (default: those of /etc/resolv.conf)"), \
+	    OPT_ROW(FLAG, s, route.trust_ad, "trust-ad", 0, NULL, \
+		"believe the resolver that it validated DNSSEC, although it is not on this host")
 
 struct route {
 	struct rules *rules;

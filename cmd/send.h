@@ -5,20 +5,18 @@
 #include "app/sendmail_args.h"
 #include "base/arena.h"
 #include "command.h"
+#include "route.h"
 
 /* What `mxtls send`, sendmail and mxtls.conf can say about one message and its way. */
 struct send_options {
 	const char *sender, *full_name; /* NULL: not given; sender "" or "<>" is the null sender */
 	const char *maildomain, *masquerade;
-	const char *policy, *via, *auth, *helo, *ca_file, *ca_dir;
-	const char *aliases, *root_to, *default_recipient, *local;
-	struct strs local_domains;
+	struct route_options route;
+	const char *aliases, *root_to, *default_recipient;
 	const char *config, *log, *queue;
-	struct strs resolvers; /* ADDR[:PORT] each */
-	int64_t port, timeout_ms, deadline_ms, max_size;
+	int64_t deadline_ms, max_size;
 	int log_format; /* enum maillog_format */
-	bool from_headers, ignore_dots, trust_ad, json, quiet, verbose, masquerade_always,
-	    alias_files;
+	bool from_headers, ignore_dots, json, quiet, masquerade_always, alias_files;
 	bool no_queue;
 	int delivery; /* enum send_delivery */
 

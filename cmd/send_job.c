@@ -44,21 +44,8 @@ static int
 set_up(struct send_job *job)
 {
 	const struct send_options *options = job->options;
-	struct route_options r = { .policy = options->policy,
-		.local = options->local,
-		.local_domains = options->local_domains,
-		.via = options->via,
-		.auth = options->auth,
-		.helo = options->helo,
-		.ca_file = options->ca_file,
-		.ca_dir = options->ca_dir,
-		.resolvers = options->resolvers,
-		.port = options->port,
-		.timeout_ms = options->timeout_ms,
-		.trust_ad = options->trust_ad,
-		.verbose = options->verbose };
 
-	if (route_open(&job->route, &r, &job->arena, &job->why) != 0)
+	if (route_open(&job->route, &options->route, &job->arena, &job->why) != 0)
 		return -1;
 	if (options->no_queue)
 		return 0;
@@ -237,7 +224,7 @@ delivery_of(const struct send_options *options)
 {
 	if (options->delivery != DELIVERY_AUTO)
 		return (enum send_delivery)options->delivery;
-	if (options->verbose || options->json)
+	if (options->route.verbose || options->json)
 		return DELIVERY_NOW;
 	if (options->when == SENDMAIL_NOW)
 		return DELIVERY_NOW;

@@ -48,7 +48,7 @@ take_args(const struct sendmail_args *args, struct send_options *options)
 	options->quiet = true; /* callers take what we print for their own */
 	options->from_headers |= args->from_headers;
 	options->ignore_dots |= args->ignore_dots;
-	options->verbose |= args->verbose;
+	options->route.verbose |= args->verbose;
 	if (args->sender != NULL)
 		options->sender = args->sender;
 	if (args->full_name != NULL)
