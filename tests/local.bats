@@ -5,14 +5,7 @@ load lib/send
 
 setup_file() {
     certs_make
-    {
-        postfix_zone
-        cat << 'ZONE'
-h45.box.test.   A 192.0.2.45
-example.test.   MX 10 h45.box.test.
-client.box.test. A 192.0.2.1
-ZONE
-    } | dns_start
+    example_zone | dns_start
     mx good 45 --spool "$BATS_FILE_TMPDIR" 'send 220 mx ESMTP' 'serve'
     mkdir -p "$BATS_FILE_TMPDIR/bin"
     local name

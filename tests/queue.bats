@@ -7,10 +7,8 @@ load lib/queue
 setup_file() {
     certs_make
     message_make
-    local i
     {
-        for i in {30..69}; do echo "h$i.box.test. A 192.0.2.$i" && echo "d$i.test. MX 10 h$i.box.test."; done
-        echo 'client.test. MX 10 h69.box.test.'
+        queue_zone
         echo 'null.test. MX 0 .'
     } | dns_start
     # where the senders of reports live

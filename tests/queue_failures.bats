@@ -7,10 +7,8 @@ load lib/queue
 setup_file() {
     certs_make
     message_make
-    local i
     {
-        for i in {30..69}; do echo "h$i.box.test. A 192.0.2.$i" && echo "d$i.test. MX 10 h$i.box.test."; done
-        echo 'client.test. MX 10 h69.box.test.'
+        queue_zone
         echo 'gone.test. MX 10 missing.box.test.'
     } | dns_start
     mx home 69 --spool "$BATS_FILE_TMPDIR" 'send 220 mx ESMTP' 'serve'

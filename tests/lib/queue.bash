@@ -7,6 +7,13 @@
 #   same "$(q .recipients[0].status)" pending
 #   mxtls_at +5h queue run             # at another time
 
+# Domains d30.test to d69.test, each with a host of its own at 192.0.2.30 to .69; senders live at the last.
+queue_zone() {
+    local i
+    for i in {30..69}; do echo "h$i.box.test. A 192.0.2.$i" && echo "d$i.test. MX 10 h$i.box.test."; done
+    echo 'client.test. MX 10 h69.box.test.'
+}
+
 queue_new() {
     Q=$BATS_TEST_TMPDIR/queue
     export Q

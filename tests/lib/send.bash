@@ -18,6 +18,16 @@ message_make() {
         'Date: Mon, 23 Nov 2026 10:00:00 +0000' 'Message-ID: <1@client.box.test>' '' 'Hello Bob.' > "$MESSAGE"
 }
 
+# A zone in which mail to example.test goes to a server at 192.0.2.45, and this host has its name.
+example_zone() {
+    postfix_zone
+    cat << 'ZONE'
+h45.box.test.   A 192.0.2.45
+example.test.   MX 10 h45.box.test.
+client.box.test. A 192.0.2.1
+ZONE
+}
+
 mxtls_send() {
     local want=$1
     shift
