@@ -107,10 +107,11 @@ completions: $(B)/mxtls
 	$(B)/mxtls completion zsh >completions/_mxtls
 	$(B)/mxtls completion fish >completions/mxtls.fish
 
-# The field list of mxtls-output(7), after a change of facts.def.
+# The field lists of mxtls-output(7) and mxtls-listen(1), after a change of facts.def.
 .PHONY: man-fields
 man-fields: $(B)/mxtls
 	tests/lib/man-fields $(B)/mxtls man/mxtls-output.7
+	COMMAND=listen tests/lib/man-fields $(B)/mxtls man/mxtls-listen.1
 
 # One file: tests/box bats tests/NAME.bats
 .PHONY: bats

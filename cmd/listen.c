@@ -8,7 +8,9 @@
 
 #include "app/identity.h"
 #include "app/listener.h"
+#include "app/receive_log.h"
 #include "base/clock.h"
+#include "base/facts.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -22,12 +24,12 @@ enum { STARTTLS_OFF, STARTTLS_OFFER, STARTTLS_REQUIRE };
 enum { LOG_TEXT, LOG_JSON };
 
 struct listen_options {
-	const char *hostname, *deliver; /* NULL: not given */
+	const char *hostname, *deliver, *log_to; /* NULL: not given */
 	struct strs certs, keys, accept, faults;
 	int64_t max_size, max_recipients, max_connections, max_connections_per_address;
 	int64_t timeout_ms, drain_ms, commit_helpers;
 	int tls, min_tls, log, verbose; /* min_tls: enum tls_version */
-	bool self_signed, stdio, fault_anywhere;
+	bool self_signed, stdio, fault_anywhere, list_fields;
 };
 
 /* Postfix's words (smtpd_tls_security_level) are understood, too (DECISIONS F44). */
@@ -80,8 +82,11 @@ static const struct opt listen_opts[] = {
 	    .min = 0, .max = COMMIT_HELPERS_MAX, .initial = "2"),
 
 	OPT_GROUP("Output"),
-	ROW(WORD, log, "log", 0, "FORMAT", "format of the log on standard error", .words = logs,
-	    .initial = "text"),
+	ROW(WORD, log, "log", 0, "FORMAT", "format of the log", .words = logs, .initial = "text"),
+	ROW(STR, log_to, "log-to", 0, "WHERE", "stderr, syslog, or a file to append to",
+	    .initial = "stderr"),
+	ROW(FLAG, list_fields, "list-fields", 0, NULL,
+	    "list the fields of the log, with kind and meaning, and exit"),
 	ROW(COUNT, verbose, "verbose", 'v', NULL, "log sessions, too; twice: the dialogue"),
 
 	OPT_GROUP("Faults on purpose, for testing clients"),
@@ -129,11 +134,19 @@ trace(void *ctx, bool sent, struct slice data)
 	}
 }
 
-static void
-set_up_log(const struct listen_options *options, struct receiver *receiver)
+static int
+set_up_log(const struct listen_options *options, struct receiver *receiver, struct fail *why)
 {
 	log_level_set(options->verbose > 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	receiver->log_json = options->log == LOG_JSON;
+	if (strcmp(options->log_to, "stderr") == 0)
+		return 0;
+	log_json_set(receiver->log_json);
+	if (options->verbose == 0) /* what is in the log need not be on stderr, too */
+		log_level_set(LOG_LEVEL_WARN);
+	if (log_open(options->log_to, "mxtls") != 0)
+		return fail_errno(why, FAIL_CANT_CREATE, "cannot open the log %s", options->log_to);
+	return 0;
 }
 
 /* STARTTLS as asked for, or nothing is started: a missing certificate never turns it off (reference S30). */
@@ -267,6 +280,7 @@ job_main(void *arg)
 	}
 	signals_catch(SIGINT);
 	signals_catch(SIGTERM);
+	signals_catch(SIGHUP);
 	/* without fibers each session is a child of its own, which commits for itself */
 	if (!sched_has_fibers())
 		job->receiver.commit = NULL;
@@ -311,7 +325,8 @@ set_up(const struct listen_options *options, const struct strs *operands, struct
 	receiver_init(&job->receiver, config->hostname);
 	if (check_hostname(config->hostname, &job->why) != 0)
 		return -1;
-	set_up_log(options, &job->receiver);
+	if (set_up_log(options, &job->receiver, &job->why) != 0)
+		return -1;
 	for (size_t i = 0; i < options->accept.n; i++)
 		if (receiver_accept(&job->receiver, options->accept.v[i], &job->why) != 0)
 			return -1;
@@ -342,6 +357,10 @@ listen_run(const void *arg, const struct strs *operands)
 	struct arena arena;
 	int status = EX_OK;
 
+	if (options->list_fields) {
+		facts_list_fields(&fact_table_inbound_facts, stdout);
+		return EX_OK;
+	}
 	if (options->stdio ? operands->n != 0
 			   : operands->n == 0 || operands->n > LISTENER_ADDRESSES)
 		return command_usage_error(&cmd_listen, options->stdio
@@ -364,6 +383,7 @@ listen_run(const void *arg, const struct strs *operands)
 		job->receiver.commit = &job->commit;
 	}
 	sched_run(job_main, job);
+	receive_log_flush(&job->receiver, true);
 	if (job->ret != 0)
 		status = command_fail(&cmd_listen, &job->why);
 	if (job->receiver.commit != NULL)

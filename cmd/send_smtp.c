@@ -127,7 +127,9 @@ end(void *app, const struct smtp_session *session, char *note_r, int64_t deadlin
 	return rc;
 }
 
-static const struct smtp_server_ops ops = { take_rcpt, begin, take_text, end, forget };
+static const struct smtp_server_ops ops = {
+	.rcpt = take_rcpt, .begin = begin, .text = take_text, .end = end, .abort = forget
+};
 
 static int
 serve(struct dialogue *d)

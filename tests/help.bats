@@ -26,6 +26,13 @@ setup() {
     diff -u "$BATS_TEST_TMPDIR/table" "$BATS_TEST_TMPDIR/man" || assert_fail "run: make man-fields" ""
 }
 
+@test "every field of listen's log is in mxtls-listen(1), and the other way round" {
+    sed -n '/^\.\\" fields:/,/^\.\\" end of fields/p' man/mxtls-listen.1 | sed '1d;$d' > "$BATS_TEST_TMPDIR/man"
+    COMMAND=listen tests/lib/man-fields "$MXTLS" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^.It Va' "$BATS_TEST_TMPDIR/table")" -gt 20 ]
+    diff -u "$BATS_TEST_TMPDIR/table" "$BATS_TEST_TMPDIR/man" || assert_fail "run: make man-fields" ""
+}
+
 @test "every command is listed, has a manual page, and is in mxtls(1)" {
     local command
     run -0 bash -c '"$MXTLS" --help | sed -n "/^Commands:/,/^\$/s/^  \([a-z]*\) .*/\1/p"'

@@ -582,14 +582,96 @@ assert len(messages) == 5 and len(sessions) == 3, (len(messages), len(sessions))
 for r in messages:
     assert r["peer"] == "127.0.0.1" and r["helo"] == "client.box.test" and r["outcome"] == "stored", r
     assert r["time"].endswith("Z") and len(r["id"]) == 16 and r["bytes"] > 0, r
-tls = [r for r in messages if r["tls_version"]]
+tls = [r for r in messages if r["tls"]]
 assert len(tls) == 4 and all(r["tls_version"] == "TLSv1.3" and r["tls_cipher"].startswith("TLS_") for r in tls), tls
-big = [r for r in messages if not r["tls_version"]]
-assert len(big) == 1 and len(big[0]["to"]) == 400 and big[0]["from"] == '"a\\"\\\\b"@sender.test', big
+big = [r for r in messages if not r["tls"]]
+assert len(big) == 1 and len(big[0]["to"]) == big[0]["recipients"] == 400 and big[0]["from"] == '"a\\"\\\\b"@sender.test', big
 assert sorted(r["messages"] for r in sessions) == [1, 2, 2] and all(r["ended"] == "quit" for r in sessions), sessions
+assert all(r["accepted"] and r["from_domain"] == "sender.test" and r["network"] == "127.0.0.0/24" for r in messages), messages
+assert not any("tls_version" in r or "tls_group" in r for r in big), big
 PYTHON
     file_has_not "$(peer_log json)" "secret words"
     file_has_not "$(peer_log json)" "number 1000000"
+}
+
+# bats test_tags=fibers
+@test "refusals, failed handshakes and connections turned away have their lines, and a flood of them is counted" {
+    listen_start refusals --self-signed --accept ok.test --deliver discard --log json --log-to "$D/log" --max-size 1k \
+        --max-connections-per-address 3 127.0.0.1:0
+    local at
+    at=$(listen_at refusals)
+    run -0 python3 - "$at" <<'PYTHON'
+import smtplib, socket, sys
+host, port = sys.argv[1].split(":")
+def refused(s, want, f, *args):
+    code = f(*args)[0]
+    assert code == want, (code, want)
+s = smtplib.SMTP(host, port, "client.box.test", 20)
+s.ehlo()
+refused(s, 552, s.mail, "big@sender.test", ["SIZE=2000"])
+s.mail("ü@BÜCHER.test".encode().decode("latin-1") if False else "a@Sender.TEST")
+refused(s, 550, s.rcpt, "who@far.test".replace("", ""))
+s.rcpt("u@ok.test")
+refused(s, 552, s.data, "x" * 1500)
+s.close()
+for i in range(130):
+    s = socket.create_connection((host, int(port)), 20)
+    f = s.makefile("rwb")
+    f.readline()
+    f.write(b"EHLO client.box.test\r\n"); f.flush()
+    while f.readline()[3:4] != b" ":
+        pass
+    f.write(b"STARTTLS\r\n"); f.flush()
+    assert f.readline()[:3] == b"220"
+    f.write(b"no TLS at all\r\n"); f.flush()
+    try:
+        assert f.readline() == b""
+        f.close()
+    except ConnectionResetError:
+        pass
+    s.close()
+held = [socket.create_connection((host, int(port)), 20) for i in range(4)]
+assert any(s.recv(100)[:3] == b"421" for s in held)
+PYTHON
+    peer_stop refusals
+    same "$PEER_STATUS" 0
+    run -0 python3 - "$D/log" <<'PYTHON'
+import json, sys
+records = [json.loads(line) for line in open(sys.argv[1])]
+def of(event, **members):
+    return [r for r in records if r["event"] == event and all(r.get(k) == v for k, v in members.items())]
+assert len(of("refused", code=552, **{"from": "big@sender.test"})) == 1, records
+assert len(of("refused", code=550, to=["who@far.test"], from_domain="sender.test", tls=False)) == 1, records
+assert len(of("message", accepted=False, bytes=1502, recipients=1)) == 1, of("message")
+assert len(of("session", refusals=3)) == 1, of("session")
+# at most 100 in a window; one may have begun in between
+failed = of("tls-failed")
+left_out = sum(r.get("suppressed", 0) for r in failed + of("note", outcome="tls-failed 127.0.0.0/24"))
+assert len(failed) >= 100 and len(failed) + left_out == 130, (len(failed), left_out)
+assert "in clear where a TLS handshake must begin" in failed[0]["outcome"], failed[0]
+away = of("turned-away")
+assert away and away[0]["peer"] == "127.0.0.1" and away[0]["outcome"] == "too many connections of this client", away
+assert of("note", level="info"), records
+PYTHON
+    # nothing of it on stderr
+    same "$(grep -vc '^listening on ' "$(peer_log refusals)")" 0
+}
+
+@test "--log-to FILE: SIGHUP opens it again; text has time and tag; a file that cannot be opened stops the start" {
+    listen_start rotated --self-signed --accept ok.test --deliver discard --log-to "$D/log" 127.0.0.1:0
+    run -0 clients "$(listen_at rotated)" load 1 "$D/acked" --messages 1
+    mv "$D/log" "$D/log.1"
+    kill -HUP "$(peer_pid rotated)"
+    wait_for_line "$D/log" 'SIGHUP: the log is open again' 20
+    run -0 clients "$(listen_at rotated)" load 1 "$D/acked" --messages 1
+    peer_stop rotated
+    same "$PEER_STATUS" 0
+    for log in "$D/log.1" "$D/log"; do
+        run -0 grep -c '^20[0-9TZ:-]* mxtls\[[0-9]*\]: 127.0.0.1: message ' "$log"
+        same "$output" 1
+    done
+    run -73 "$MXTLS" listen --self-signed --accept ok.test --deliver discard --log-to "$D/none/log" 127.0.0.1:0
+    has "cannot open the log $D/none/log: No such file"
 }
 
 @test "-vv shows the dialogue on both sides of STARTTLS, and no message text" {

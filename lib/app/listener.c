@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/receive_log.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -187,11 +188,12 @@ children_stop(struct listener *l)
 /* --- accepting ------------------------------------------------------------------------------------ */
 
 static void
-refuse(struct listener *l, int fd)
+refuse(struct listener *l, const struct addr *peer, const char *reason, int fd)
 {
 	static const char busy[] = "421 4.7.0 Too many connections, try again later\r\n";
 
 	l->refused++;
+	receive_log_turned_away(l->receiver, peer, reason);
 	/* one try: a client that does not even read this is not waited for */
 	if (write(fd, busy, sizeof(busy) - 1) < 0) {
 		/* gone already */
@@ -206,7 +208,10 @@ admit(struct listener *l, int fd, const struct addr *peer)
 	struct fail why;
 
 	if (network == NULL) {
-		refuse(l, fd);
+		refuse(l, peer,
+		    l->open >= l->max_connections ? "too many connections"
+						  : "too many connections of this client",
+		    fd);
 		return;
 	}
 	l->accepted++;
@@ -216,7 +221,7 @@ admit(struct listener *l, int fd, const struct addr *peer)
 		visit_fork(l, v);
 	} else if (fiber_spawn(visit_fiber, v, "session", DEADLINE_NEVER, &why) != 0) {
 		log_error("%s", why.text);
-		refuse(l, fd);
+		refuse(l, peer, why.text, fd);
 		cap_leave(l, network);
 		free(v);
 	}
@@ -233,7 +238,7 @@ out_of_descriptors(struct listener *l, int listen_fd, const struct fail *why)
 		close(l->reserve_fd);
 		int fd = socket_accept(listen_fd, &peer, clock_ms(), NULL);
 		if (fd >= 0)
-			refuse(l, fd);
+			refuse(l, &peer, "no descriptor is free", fd);
 	}
 	l->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	io_sleep(clock_deadline(100), NULL);
@@ -258,6 +263,24 @@ accept_waiting(struct listener *l, int listen_fd)
 	}
 }
 
+/* A caught signal: true when it says stop. */
+static bool
+take_signal(void)
+{
+	switch (signals_next()) {
+	case 0:
+		return false;
+	case SIGHUP:
+		if (log_reopen() != 0)
+			log_error("SIGHUP: cannot open the log again: %s", strerror(errno));
+		else
+			log_info("SIGHUP: the log is open again");
+		return false;
+	default:
+		return signals_stop_seen() != 0;
+	}
+}
+
 static int
 accept_loop(struct listener *l, struct fail *why)
 {
@@ -267,8 +290,8 @@ accept_loop(struct listener *l, struct fail *why)
 		for (size_t i = 0; i < l->n; i++)
 			fds[i] = (struct io_fd){ l->fds[i], IO_READ, 0 };
 		fds[l->n] = (struct io_fd){ signals_fd(), IO_READ, 0 };
-		/* children that end are looked for now and then, when there are any */
-		int64_t deadline = children == NULL ? DEADLINE_NEVER : clock_deadline(100);
+		/* children that end are looked for now and then, when there are any; and the log */
+		int64_t deadline = clock_deadline(children == NULL ? FLOOD_WINDOW_MS : 100);
 		struct fail wait_why;
 		if (io_wait_many(fds, l->n + 1, deadline, &wait_why) < 0 &&
 		    wait_why.code != FAIL_TIMEOUT) {
@@ -278,7 +301,8 @@ accept_loop(struct listener *l, struct fail *why)
 			return -1;
 		}
 		children_reap(l, clock_ms());
-		if (fds[l->n].revents != 0 && signals_next() != 0 && signals_stop_seen() != 0)
+		receive_log_flush(l->receiver, false);
+		if (fds[l->n].revents != 0 && take_signal())
 			return 0;
 		for (size_t i = 0; i < l->n; i++)
 			if (fds[i].revents != 0)

@@ -6,11 +6,10 @@
 #include <sys/random.h>
 
 #include "app/queue_envelope.h"
+#include "app/receive_log.h"
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "dns/dns.h"
 
 #define HEAD_BYTES 8192 /* Return-Path, Delivered-To and Received of one copy */
@@ -132,94 +131,19 @@ receive_rcpt(
 /* --- log ------------------------------------------------------------------------------------------ */
 
 static void
-json_path(struct json *j, const struct smtp_path *path)
+log_message(
+    const struct receipt *receipt, const struct smtp_session *s, bool accepted, const char *outcome)
 {
-	struct buf text;
-
-	buf_init(&text, LIMIT_PATH_BYTES * 2);
-	smtp_path_append(path, &text);
-	json_put_slice(j, slice_make(buf_str(&text), text.len));
-	buf_free(&text);
+	receive_log_message(receipt->receiver, s, receipt->id, accepted, outcome);
 }
 
 static void
-json_member_str(struct json *j, const char *key, const char *value)
+receive_event(void *app, const struct smtp_session *session, enum smtp_event event,
+    const struct smtp_path *path, int code, const char *text)
 {
-	json_key(j, slice_str(key));
-	json_put_str(j, value[0] == '\0' ? NULL : value);
-}
+	struct receipt *receipt = app;
 
-static void
-json_session(struct json *j, const char *event, const struct smtp_session *s)
-{
-	json_object_begin(j);
-	json_member_str(j, "event", event);
-	json_key(j, slice_str("time"));
-	json_put_time(j, clock_wall());
-	json_member_str(j, "peer", s->peer_ip);
-	json_member_str(j, "helo", s->helo);
-	json_member_str(j, "tls_version", s->tls_version);
-	json_member_str(j, "tls_cipher", s->tls_cipher);
-	json_member_str(j, "tls_group", s->tls_group);
-}
-
-static void
-log_message(const struct receipt *receipt, const struct smtp_session *s, const char *outcome)
-{
-	struct buf line;
-	struct json j;
-
-	/* one byte may become six (json_text) */
-	buf_init(&line, 8192 + (s->recipients_n + 1) * (LIMIT_PATH_BYTES * 6 + 4));
-	if (receipt->receiver->log_json) {
-		json_init(&j, &line);
-		json_session(&j, "message", s);
-		json_member_str(&j, "id", receipt->id);
-		json_key(&j, slice_str("from"));
-		json_path(&j, &s->sender);
-		json_key(&j, slice_str("to"));
-		json_array_begin(&j);
-		for (size_t i = 0; i < s->recipients_n; i++)
-			json_path(&j, &s->recipients[i]);
-		json_array_end(&j);
-		json_key(&j, slice_str("bytes"));
-		json_put_int(&j, (int64_t)s->message_bytes);
-		json_member_str(&j, "outcome", outcome);
-		json_object_end(&j);
-		log_record(buf_str(&line));
-	} else {
-		log_info("%s: message %s from <%.*s%s%.*s> for %zu, %llu bytes, %s%s%s: %s",
-		    s->peer_ip, receipt->id, (int)s->sender.local.n,
-		    s->sender.local.n == 0 ? "" : s->sender.local.p,
-		    s->sender.domain.n == 0 ? "" : "@", (int)s->sender.domain.n,
-		    s->sender.domain.n == 0 ? "" : s->sender.domain.p, s->recipients_n,
-		    (unsigned long long)s->message_bytes, s->tls ? s->tls_version : "in clear",
-		    s->tls ? " " : "", s->tls ? s->tls_cipher : "", outcome);
-	}
-	buf_free(&line);
-}
-
-void
-receive_log_session(const struct receiver *r, const struct smtp_session *s)
-{
-	struct buf line;
-	struct json j;
-
-	if (!r->log_json) {
-		log_debug("%s: session of %s ended: %s, %u messages, %u commands, %s", s->peer_ip,
-		    s->helo[0] == '\0' ? "nobody" : s->helo, s->ended == NULL ? "" : s->ended,
-		    s->messages, s->commands, s->tls ? s->tls_version : "in clear");
-		return;
-	}
-	buf_init(&line, 8192);
-	json_init(&j, &line);
-	json_session(&j, "session", s);
-	json_key(&j, slice_str("messages"));
-	json_put_int(&j, s->messages);
-	json_member_str(&j, "ended", s->ended == NULL ? "" : s->ended);
-	json_object_end(&j);
-	log_record(buf_str(&line));
-	buf_free(&line);
+	receive_log_event(receipt->receiver, session, event, path, code, text);
 }
 
 /* --- a message ------------------------------------------------------------------------------------ */
@@ -323,7 +247,7 @@ receive_begin(void *app, const struct smtp_session *session, struct fail *why)
 	if (receipt->receiver->delivery == RECEIVE_DISCARD ||
 	    open_copies(receipt, session, why) == 0)
 		return 0;
-	log_message(receipt, session, why->text);
+	log_message(receipt, session, false, why->text);
 	return -1;
 }
 
@@ -346,7 +270,7 @@ receive_text(void *app, struct slice text, struct fail *why)
 
 	if (store_text(receipt, text, why) == 0)
 		return 0;
-	log_message(receipt, receipt->session, why->text);
+	log_message(receipt, receipt->session, false, why->text);
 	return -1;
 }
 
@@ -362,7 +286,10 @@ receive_end(
 		    receipt->file_ptrs, receipt->files_n, receipt->receiver->commit, deadline, why);
 	files_free(receipt);
 	bool discarded = receipt->receiver->delivery == RECEIVE_DISCARD;
-	log_message(receipt, session, ret != 0 ? why->text : discarded ? "discarded" : "stored");
+	log_message(receipt, session, ret == 0,
+	    ret != 0    ? why->text
+	    : discarded ? "discarded"
+			: "stored");
 	if (ret != 0)
 		return -1;
 	receipt->receiver->messages++;
@@ -377,4 +304,5 @@ const struct smtp_server_ops receive_ops = {
 	.text = receive_text,
 	.end = receive_end,
 	.abort = receive_abort,
+	.event = receive_event,
 };

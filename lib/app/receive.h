@@ -7,6 +7,7 @@
 #include "app/commit.h"
 #include "app/maildir.h"
 #include "base/arena.h"
+#include "base/flood.h"
 #include "base/map.h"
 #include "smtp/server.h"
 
@@ -24,6 +25,7 @@ struct receiver {
 	struct maildir maildir;
 	struct commit *commit; /* NULL: commit in this process */
 	bool log_json;
+	struct flood flood; /* bounds the log */
 
 	/* counters */
 	uint64_t messages, messages_tls;
@@ -46,9 +48,6 @@ struct receipt *receipt_new(struct receiver *r);
 void receipt_free(struct receipt *receipt);
 
 extern const struct smtp_server_ops receive_ops;
-
-/* One line about a session that ended, for people or as JSON, by log_info. */
-void receive_log_session(const struct receiver *r, const struct smtp_session *session);
 
 /*
  * The Received field (RFC 5321 s4.4, RFC 3848, RFC 8314 s4.3, DECISIONS F40), folded, each line with CRLF. Pure. recipient

@@ -10,14 +10,17 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/text.h"
 
 static enum log_level max_level = LOG_LEVEL_WARN;
 static const char *log_tag = "mxtls";
 static int log_fd = -1;
-static bool log_to_syslog;
+static bool log_to_syslog, log_json;
+static const char *log_path; /* of log_fd */
 
 void
 log_level_set(enum log_level level)
@@ -39,8 +42,28 @@ log_open(const char *where, const char *tag)
 	}
 	if (strcmp(where, "none") == 0)
 		return 0;
+	log_path = where;
 	log_fd = open(where, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
 	return log_fd < 0 ? -1 : 0;
+}
+
+int
+log_reopen(void)
+{
+	if (log_fd < 0)
+		return 0;
+	int fd = open(log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+	if (fd < 0)
+		return -1;
+	close(log_fd);
+	log_fd = fd;
+	return 0;
+}
+
+void
+log_json_set(bool json)
+{
+	log_json = json;
 }
 
 int
@@ -49,6 +72,32 @@ log_forked(void)
 	if (log_to_syslog)
 		closelog();
 	return log_fd;
+}
+
+static void
+write_json(enum log_level level, const char *text)
+{
+	static const char *const words[] = { "error", "warning", "info", "debug" };
+	struct buf line;
+	struct json j;
+
+	buf_init(&line, 8 * LIMIT_LOG_LINE_BYTES);
+	json_init(&j, &line);
+	json_object_begin(&j);
+	json_key(&j, slice_str("event"));
+	json_put_str(&j, "note");
+	json_key(&j, slice_str("time"));
+	json_put_time(&j, clock_wall());
+	json_key(&j, slice_str("level"));
+	json_put_str(&j, words[level]);
+	json_key(&j, slice_str("outcome"));
+	json_put_str(&j, text);
+	json_object_end(&j);
+	buf_putc(&line, '\n');
+	if (write(log_fd, line.data, line.len) < 0) {
+		/* as below */
+	}
+	buf_free(&line);
 }
 
 /* text is sanitised. */
@@ -64,6 +113,10 @@ write_log(enum log_level level, const char *text, bool plain)
 		syslog(priorities[level], "%s%s", plain ? "" : words[level], text);
 	if (log_fd < 0)
 		return;
+	if (!plain && log_json) {
+		write_json(level, text);
+		return;
+	}
 	if (!plain) {
 		text_date_rfc3339(clock_wall(), time);
 		n = (size_t)snprintf(head, sizeof(head), "%s %.40s[%ld]: %s", time, log_tag,
@@ -130,6 +183,10 @@ log_record(const char *line)
 	struct iovec parts[2] = { { (void *)(uintptr_t)line, strlen(line) },
 		{ (void *)(uintptr_t) "\n", 1 } };
 
+	if (log_fd >= 0 || log_to_syslog) {
+		log_event(line, true);
+		return;
+	}
 	if (max_level < LOG_LEVEL_INFO)
 		return;
 	/* one call: records of several processes do not mix */

@@ -19,6 +19,10 @@ void log_level_set(enum log_level level);
  * tag: the program's name in it; kept. Returns 0, or -1 with errno set when the file cannot be opened.
  */
 int log_open(const char *where, const char *tag);
+/* Open its file again under its name: it was renamed to make room. Returns 0, or -1 and the old one stays. */
+int log_reopen(void);
+/* The file is one of NDJSON: the lines above become objects in it, {"event":"note",...}. */
+void log_json_set(bool json);
 
 /*
  * After fork in the child, before it closes what it does not know: the connection to syslog is made
@@ -34,7 +38,10 @@ void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* One record of a machine-readable log: the line as it is, at level INFO, without a name in front. */
+/*
+ * One record of a machine-readable log: the line as it is, without a name in front, to the log of log_open,
+ * or at level INFO to stderr when there is none.
+ */
 void log_record(const char *line);
 
 #endif

@@ -151,6 +151,23 @@ addr_str(const struct addr *a, char out[ADDR_TEXT_BYTES])
 	    addr_port(a));
 }
 
+void
+addr_network_str(
+    const struct addr *a, unsigned v4_bits, unsigned v6_bits, char out[ADDR_TEXT_BYTES])
+{
+	struct addr network = *a;
+	bool v4 = a->sa.ss_family == AF_INET;
+	unsigned bits = v4 ? v4_bits : v6_bits;
+	unsigned char *bytes =
+	    v4 ? (unsigned char *)&in4(&network)->sin_addr : in6(&network)->sin6_addr.s6_addr;
+	char ip[ADDR_TEXT_BYTES];
+
+	for (unsigned i = bits; i < (v4 ? 32U : 128U); i++)
+		bytes[i / 8] &= (unsigned char)~(0x80U >> (i % 8));
+	addr_ip_str(&network, ip);
+	snprintf(out, ADDR_TEXT_BYTES, "%.46s/%u", ip, bits);
+}
+
 /* The IPv4 address that decides about a, in host order: its own, or the one inside a mapped or NAT64 address. */
 static bool
 effective_ipv4(const struct addr *a, uint32_t *ip_r)

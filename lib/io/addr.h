@@ -40,6 +40,9 @@ void addr_set_port(struct addr *a, uint16_t port);
 void addr_ip_str(const struct addr *a, char out[ADDR_TEXT_BYTES]);
 /* "192.0.2.1:25" / "[2001:db8::1]:25". */
 void addr_str(const struct addr *a, char out[ADDR_TEXT_BYTES]);
+/* "192.0.2.0/24" / "2001:db8::/48": the network of so many bits that it is in. */
+void addr_network_str(
+    const struct addr *a, unsigned v4_bits, unsigned v6_bits, char out[ADDR_TEXT_BYTES]);
 bool addr_equal_ip(const struct addr *a, const struct addr *b);
 
 /* Classes (DECISIONS A9). IPv4-mapped and NAT64 (64:ff9b::/96) addresses are judged by the IPv4 inside. */

@@ -112,22 +112,39 @@ serve_reply(struct serve *s, int code, const char *enhanced, const char *fmt, ..
 	return s->conn != NULL;
 }
 
+int
+serve_fail_code(const struct fail *why)
+{
+	switch (why->code) {
+	case FAIL_STORAGE_FULL:
+		return 452;
+	case FAIL_MESSAGE_TOO_BIG:
+		return 552;
+	case FAIL_ADDRESS:
+		return 501;
+	case FAIL_CONNECT_SELF:
+	case FAIL_MESSAGE:
+		return 554;
+	default:
+		return fail_info(why->code)->enhanced[0] == '4' ? 451 : 550;
+	}
+}
+
 void
 serve_reply_fail(struct serve *s, const struct fail *why)
 {
-	const struct fail_info *info = fail_info(why->code);
-	bool temporary = info->enhanced[0] == '4';
-	int code = temporary ? 451 : 550;
+	serve_reply(s, serve_fail_code(why), fail_info(why->code)->enhanced, "%s", why->text);
+}
 
-	if (why->code == FAIL_STORAGE_FULL)
-		code = 452;
-	else if (why->code == FAIL_MESSAGE_TOO_BIG)
-		code = 552;
-	else if (why->code == FAIL_ADDRESS)
-		code = 501;
-	else if (why->code == FAIL_CONNECT_SELF || why->code == FAIL_MESSAGE)
-		code = 554;
-	serve_reply(s, code, info->enhanced, "%s", why->text);
+void
+serve_event(struct serve *s, enum smtp_event event, const struct smtp_path *path, int code,
+    const char *text)
+{
+	const struct smtp_server_ops *ops = s->session.config->ops;
+
+	s->session.refusals += event != SMTP_EVENT_TLS_FAILED;
+	if (ops != NULL && ops->event != NULL)
+		ops->event(s->session.app, &s->session, event, path, code, text);
 }
 
 static bool
@@ -140,8 +157,9 @@ too_many_errors(struct serve *s)
 }
 
 void
-serve_refuse(struct serve *s, const struct fail *why)
+serve_refuse(struct serve *s, const struct smtp_path *path, const struct fail *why)
 {
+	serve_event(s, SMTP_EVENT_RCPT_REFUSED, path, serve_fail_code(why), why->text);
 	if (!too_many_errors(s))
 		serve_reply_fail(s, why);
 }
@@ -294,7 +312,7 @@ cmd_starttls(struct serve *s, struct slice args)
 		if (starttls_server(&s->conn, config->tls_ctx,
 			serve_deadline(s, config->handshake_timeout_ms), &why) != 0) {
 			session->ended = "STARTTLS failed";
-			log_info("%s: STARTTLS: %s", session->peer_ip, why.text);
+			serve_event(s, SMTP_EVENT_TLS_FAILED, NULL, 0, why.text);
 			return;
 		}
 		/* RFC 3207 s4.2: nothing the client said before counts any more */
@@ -316,6 +334,9 @@ note_tls(struct serve *s)
 	snprintf(
 	    s->session.tls_cipher, sizeof(s->session.tls_cipher), "%s", tls_session_cipher(tls));
 	snprintf(s->session.tls_group, sizeof(s->session.tls_group), "%s", tls_session_group(tls));
+	const char *sni = tls_session_sni(tls);
+	if (sni != NULL && helo_name_ok(slice_str(sni)))
+		snprintf(s->session.tls_sni, sizeof(s->session.tls_sni), "%s", sni);
 }
 
 static void
@@ -406,9 +427,12 @@ serve_command(struct serve *s, struct slice line)
 			continue;
 		snprintf(s->point, sizeof(s->point), "%s", commands[i].verb);
 		if (s->session.config->tls == SMTP_TLS_REQUIRED && !s->session.tls &&
-		    !commands[i].before_tls)
+		    !commands[i].before_tls) {
+			if (slice_is_case(verb, "MAIL"))
+				serve_event(
+				    s, SMTP_EVENT_CLEAR_REFUSED, NULL, 530, "TLS is required");
 			serve_error(s, 530, "5.7.0", "Must issue a STARTTLS command first");
-		else if (!commands[i].before_ehlo && s->session.helo[0] == '\0')
+		} else if (!commands[i].before_ehlo && s->session.helo[0] == '\0')
 			serve_error(s, 503, "5.5.1", "EHLO first");
 		else
 			commands[i].run(s, args);
@@ -488,6 +512,7 @@ smtp_server_run(struct conn *conn, const struct smtp_server_config *config, cons
 	conn_set_trace(conn, config->trace, &s.session);
 	s.interactive = conn_can_detach(conn);
 	s.session.tls = conn_is_tls(conn);
+	s.session.started_ms = clock_ms();
 	s.deadline = clock_deadline(config->lifetime_ms);
 	arena_init(&s.arena);
 	snprintf(s.point, sizeof(s.point), "GREETING");

@@ -21,6 +21,14 @@ enum smtp_server_tls { SMTP_TLS_OFF, SMTP_TLS_OFFERED, SMTP_TLS_REQUIRED };
 
 struct smtp_session;
 
+enum smtp_event {
+	SMTP_EVENT_MAIL_REFUSED,
+	SMTP_EVENT_RCPT_REFUSED,
+	SMTP_EVENT_MESSAGE_REFUSED, /* for its size; what the ops refuse they know */
+	SMTP_EVENT_CLEAR_REFUSED,   /* 530: TLS is required */
+	SMTP_EVENT_TLS_FAILED,
+};
+
 /*
  * What the owner decides. Each returns 0, or -1 with why: the reply is made of why->code (4xx for a
  * failure that may end, 5xx else), its enhanced status and text. ctx is smtp_session's app pointer.
@@ -38,6 +46,12 @@ struct smtp_server_ops {
 	    struct fail *why);
 	/* The message is not coming after all (also after a failure of text): forget it. Never called after end. */
 	void (*abort)(void *app);
+	/*
+	 * For a log and counts; may be NULL. path: the recipient, or for SMTP_EVENT_MAIL_REFUSED the sender; NULL
+	 * where there is none. text: of the reply or the failure, may hold remote bytes.
+	 */
+	void (*event)(void *app, const struct smtp_session *session, enum smtp_event event,
+	    const struct smtp_path *path, int code, const char *text);
 };
 
 struct smtp_server_config {
@@ -81,6 +95,8 @@ struct smtp_session {
 	bool esmtp;
 	bool tls;
 	char tls_version[16], tls_cipher[48], tls_group[32];
+	char tls_sni[LIMIT_DOMAIN_BYTES + 1]; /* asked for; "" without one; charset checked */
+	int64_t started_ms;
 
 	/* transaction */
 	bool mail; /* MAIL was accepted */
@@ -91,7 +107,7 @@ struct smtp_session {
 	int64_t declared_bytes; /* SIZE=, 0 without */
 
 	/* counters of the session */
-	unsigned messages, errors, commands;
+	unsigned messages, errors, commands, refusals;
 	uint64_t message_bytes; /* of the last message, so far */
 	const char *ended;      /* why the session ended, for the log */
 };

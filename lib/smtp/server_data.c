@@ -164,6 +164,11 @@ receive_end(struct receive *r)
 			return;
 		}
 	}
+	if (r->why.code == FAIL_MESSAGE_TOO_BIG)
+		serve_event(
+		    s, SMTP_EVENT_MESSAGE_REFUSED, NULL, serve_fail_code(&r->why), r->why.text);
+	else
+		s->session.refusals++;
 	serve_reply_fail(s, &r->why);
 }
 

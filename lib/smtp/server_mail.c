@@ -67,13 +67,15 @@ mail_param(struct serve *s, struct slice param, int *code_r)
 }
 
 static bool
-mail_params(struct serve *s, struct slice rest)
+mail_params(struct serve *s, const struct smtp_path *sender, struct slice rest)
 {
 	while (rest.n > 0) {
 		int code;
 		const char *text = mail_param(s, slice_word(&rest), &code);
 		if (text == NULL)
 			continue;
+		if (code == 552)
+			serve_event(s, SMTP_EVENT_MAIL_REFUSED, sender, code, text);
 		serve_transaction_reset(s);
 		serve_error(s, code, code == 552 ? "5.3.4" : "5.5.4", text);
 		return false;
@@ -120,7 +122,7 @@ serve_mail(struct serve *s, struct slice args)
 	}
 	/* what the parameters point to must survive: the line does not */
 	struct smtp_path kept = keep_path(s, &path);
-	if (!mail_params(s, slice_trim(rest)))
+	if (!mail_params(s, &kept, slice_trim(rest)))
 		return;
 	if (path.utf8 && !s->session.smtputf8) { /* RFC 6531 s3.3 */
 		serve_transaction_reset(s);
@@ -165,6 +167,7 @@ serve_rcpt(struct serve *s, struct slice args)
 		return;
 	}
 	if (session->recipients_n >= session->config->max_recipients) {
+		serve_event(s, SMTP_EVENT_RCPT_REFUSED, &path, 452, "Too many recipients");
 		serve_reply(s, 452, "4.5.3", "Too many recipients"); /* RFC 5321 s4.5.3.1.10 */
 		return;
 	}
@@ -173,7 +176,7 @@ serve_rcpt(struct serve *s, struct slice args)
 	if (session->config->ops == NULL ||
 	    session->config->ops->rcpt(session->app, session, &kept, &why) != 0) {
 		/* without an end to them, what each leaves in the arena would add up */
-		serve_refuse(s, &why);
+		serve_refuse(s, &kept, &why);
 		return;
 	}
 	if (!serve_reply(s, 250, "2.1.5", "Recipient ok"))

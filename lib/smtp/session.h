@@ -21,15 +21,19 @@ struct serve {
  */
 bool serve_reply(struct serve *s, int code, const char *enhanced, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-/* The reply a failure deserves. */
+/* The reply a failure deserves, and its code. */
+int serve_fail_code(const struct fail *why);
 void serve_reply_fail(struct serve *s, const struct fail *why);
 /* Reply, then close; ended says why, for the log. */
 void
 serve_goodbye(struct serve *s, int code, const char *enhanced, const char *text, const char *ended);
 /* Close without a word. */
 void serve_close(struct serve *s, const char *ended);
-/* The same for a recipient: counted, 421 after too many. */
-void serve_refuse(struct serve *s, const struct fail *why);
+/* The same for a recipient: told to the owner, counted, 421 after too many. */
+void serve_refuse(struct serve *s, const struct smtp_path *path, const struct fail *why);
+/* Tell the owner. */
+void serve_event(struct serve *s, enum smtp_event event, const struct smtp_path *path, int code,
+    const char *text);
 /* A command that was refused for its form or order: counted, 421 after too many. */
 void serve_error(struct serve *s, int code, const char *enhanced, const char *text);
 /* True when the client has sent more than it may before this point: answered and closed. */

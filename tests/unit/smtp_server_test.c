@@ -78,8 +78,11 @@ store_abort(void *app)
 	((struct store *)app)->aborts++;
 }
 
-static const struct smtp_server_ops ops = { store_rcpt, store_begin, store_text, store_end,
-	store_abort };
+static const struct smtp_server_ops ops = { .rcpt = store_rcpt,
+	.begin = store_begin,
+	.text = store_text,
+	.end = store_end,
+	.abort = store_abort };
 static struct smtp_server_config config;
 static struct store store;
 
