@@ -91,6 +91,9 @@ set_up(
 		return -1;
 	if (set_up_local(route, options, arena, why) != 0)
 		return -1;
+	if (dkim_open(&route->dkim, &options->dkim, arena, why) != 0)
+		return fail_prefix(why, "option --dkim");
+	d->dkim = &route->dkim;
 	d->rules = route->rules;
 	d->ca_file = options->ca_file;
 	d->ca_dir = options->ca_dir;
@@ -164,6 +167,7 @@ route_close(struct route *route)
 	tls_trust_free(route->trust);
 	dns_resolver_free(route->deliver.resolver);
 	rules_free(route->rules);
+	dkim_close(&route->dkim);
 	*route = (struct route){ 0 };
 }
 

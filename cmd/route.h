@@ -1,6 +1,7 @@
 #ifndef ROUTE_H
 #define ROUTE_H
 
+#include "app/dkim.h"
 #include "app/local.h"
 #include "app/queue_work.h"
 #include "base/arena.h"
@@ -11,6 +12,7 @@
 struct route_options {
 	const char *policy, *via, *auth, *helo, *ca_file, *ca_dir; /* NULL: not given */
 	const char *local;         /* where mail for users of this host goes; NULL: it is kept */
+	struct strs dkim;          /* "DOMAIN SELECTOR FILE" each */
 	struct strs local_domains; /* beside localhost and this host's name */
 	struct strs resolvers;     /* ADDR[:PORT] each */
 	int64_t port, timeout_ms;
@@ -33,6 +35,8 @@ struct route_options {
 		"is"), \
 	    OPT_ROW(INT, s, route.port, "port", 0, "PORT", "TCP port of MX hosts", .min = 1, \
 		.max = 65535, .initial = "25"), \
+	    OPT_ROW(STRS, s, route.dkim, "dkim", 0, "KEY", \
+		"sign mail from DOMAIN by DKIM: \"DOMAIN SELECTOR FILE\", a private key (PEM)"), \
 	    OPT_ROW(STR, s, route.ca_file, "ca-file", 0, "FILE", \
 		"trust the root certificates in FILE (PEM)"), \
 	    OPT_ROW(STR, s, route.ca_dir, "ca-dir", 0, "DIR", \
@@ -62,6 +66,7 @@ struct route {
 	struct mtasts_cache *cache;
 	struct rule via;
 	struct local local;
+	struct dkim dkim;
 	struct deliver_options deliver; /* points into the route, which must not move */
 };
 

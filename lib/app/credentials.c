@@ -154,11 +154,11 @@ check_mode(const char *path, const struct stat *st, struct fail *why)
 }
 
 int
-credentials_load(
-    const char *path, struct arena *arena, struct credentials *credentials_r, struct fail *why)
+credentials_read(
+    const char *path, size_t max_bytes, struct arena *arena, struct slice *text_r, struct fail *why)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char *text = arena_alloc(arena, LIMIT_SECRET_BYTES);
+	char *text = arena_alloc(arena, max_bytes);
 	size_t n = 0;
 	ssize_t got = 1;
 	struct stat st;
@@ -170,22 +170,30 @@ credentials_load(
 		ret = fail_set(why, FAIL_CREDENTIALS, "%s: is no file", path);
 	else
 		ret = check_mode(path, &st, why);
-	while (ret == 0 && got > 0 && n < LIMIT_SECRET_BYTES) {
-		got = read(fd, text + n, LIMIT_SECRET_BYTES - n);
+	while (ret == 0 && got > 0 && n < max_bytes) {
+		got = read(fd, text + n, max_bytes - n);
 		if (got > 0)
 			n += (size_t)got;
 	}
 	if (ret == 0 && got < 0)
 		ret = fail_errno(why, FAIL_CREDENTIALS, "cannot read %s", path);
-	else if (ret == 0 && n == LIMIT_SECRET_BYTES)
-		ret = fail_set(
-		    why, FAIL_CREDENTIALS, "%s: %d bytes or more", path, LIMIT_SECRET_BYTES);
+	else if (ret == 0 && n == max_bytes)
+		ret = fail_set(why, FAIL_CREDENTIALS, "%s: %zu bytes or more", path, max_bytes);
 	if (fd >= 0)
 		close(fd);
-	if (ret != 0)
+	*text_r = slice_make(text, n);
+	return ret;
+}
+
+int
+credentials_load(
+    const char *path, struct arena *arena, struct credentials *credentials_r, struct fail *why)
+{
+	struct slice text;
+
+	if (credentials_read(path, LIMIT_SECRET_BYTES, arena, &text, why) != 0)
 		return -1;
-	return credentials_parse(
-	    arena_strdup(arena, path), slice_make(text, n), arena, credentials_r, why);
+	return credentials_parse(arena_strdup(arena, path), text, arena, credentials_r, why);
 }
 
 /* --- the command -------------------------------------------------------------------------------------- */

@@ -34,6 +34,13 @@ struct credentials {
 int credentials_parse(const char *name, struct slice text, struct arena *arena,
     struct credentials *credentials_r, struct fail *why);
 
+/*
+ * Read a secret file of less than max_bytes, its owner and mode checked; in arena. Blocks on the disk. Fails
+ * with CREDENTIALS.
+ */
+int credentials_read(const char *path, size_t max_bytes, struct arena *arena, struct slice *text_r,
+    struct fail *why);
+
 /* Read and parse a file, its owner and mode included. Blocks on the disk. Fails with CREDENTIALS. */
 int credentials_load(
     const char *path, struct arena *arena, struct credentials *credentials_r, struct fail *why);

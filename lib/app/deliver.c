@@ -5,6 +5,7 @@
 #include <sysexits.h>
 
 #include "app/deliver_impl.h"
+#include "app/dkim.h"
 #include "app/throttle.h"
 #include "base/clock.h"
 #include "io/gate.h"
@@ -371,6 +372,7 @@ struct group_job {
 	struct gate *gate;
 	unsigned *running;
 	struct waitq *done;
+	const struct fail *unsigned_why; /* why the message cannot leave: it should be signed */
 };
 
 static void
@@ -382,6 +384,8 @@ group_fiber(void *arg)
 	if (gate_enter(job->gate, job->group.deadline, &why) == 0) {
 		if (job->group.local)
 			deliver_local(&job->group);
+		else if (job->unsigned_why->code != FAIL_NONE)
+			deliver_fail_pending(&job->group, job->unsigned_why);
 		else
 			run_in_turn(&job->group);
 		deliver_own_name(&job->group);
@@ -472,6 +476,24 @@ make_groups(const struct deliver_options *options, const struct message *message
 	return n;
 }
 
+/* Signature fields, in arena; why_r tells why there are none although there should be. */
+static struct slice
+sign(const struct deliver_options *options, const struct message *message, struct arena *arena,
+    struct fail *why_r)
+{
+	struct slice fields = { NULL, 0 };
+	struct buf out;
+
+	fail_clear(why_r);
+	if (options->dkim == NULL || options->dkim->n == 0)
+		return fields;
+	buf_init(&out, DELIVER_SIGNATURE_BYTES);
+	if (dkim_sign(options->dkim, message, clock_wall(), &out, why_r) == 0)
+		fields = slice_make(arena_strndup(arena, buf_str(&out), out.len), out.len);
+	buf_free(&out);
+	return fields;
+}
+
 void
 deliver(const struct deliver_options *options, const struct message *message,
     struct deliver_result *results, struct arena *arena, int64_t deadline)
@@ -481,13 +503,16 @@ deliver(const struct deliver_options *options, const struct message *message,
 	struct gate gate;
 	struct waitq done;
 	unsigned running = (unsigned)n;
-	struct fail why;
+	struct fail why, unsigned_why;
+	struct slice signature = sign(options, message, arena, &unsigned_why);
 
 	gate_init(&gate, PARALLEL_GROUPS);
 	waitq_init(&done);
 	for (size_t i = 0; i < n; i++) {
 		jobs[i].group.arena = arena;
 		jobs[i].group.deadline = deadline;
+		jobs[i].group.signature = signature;
+		jobs[i].unsigned_why = &unsigned_why;
 		jobs[i].gate = &gate;
 		jobs[i].running = &running;
 		jobs[i].done = &done;

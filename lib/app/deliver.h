@@ -51,6 +51,7 @@ struct deliver_result {
 };
 
 struct local;
+struct dkim;
 struct deliver_options {
 	struct dns_resolver *resolver;
 	const char *throttle_dir; /* of app/throttle.h, for concurrency= and rate= */
@@ -58,6 +59,7 @@ struct deliver_options {
 	const struct rules *rules;
 	const struct rule *via; /* of --via: its host replaces that of every rule; NULL: none */
 	const char *ca_file, *ca_dir; /* where a rule names none; NULL: the system's */
+	const struct dkim *dkim;      /* signs what leaves this host (app/dkim.h); NULL: nobody */
 	const struct local *local;    /* mail for users of this host (app/local.h); NULL: kept */
 	const char *helo;             /* FQDN or literal; NULL: the literal of our end */
 	uint16_t port;                /* of MX hosts */

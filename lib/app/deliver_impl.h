@@ -13,6 +13,8 @@ struct deliver_later {
 	struct addr addr;
 };
 
+#define DELIVER_SIGNATURE_BYTES 16384
+
 /* Recipients that go the same way. */
 struct deliver_group {
 	const struct deliver_options *options;
@@ -25,6 +27,8 @@ struct deliver_group {
 	const struct rule *origin; /* as matched, for reports */
 	bool literal;              /* domain is an address literal */
 	bool local;                /* users of this host: deliver_local */
+	struct slice
+	    signature; /* fields in front of the text; of at most DELIVER_SIGNATURE_BYTES */
 	struct deliver_result **members;
 	size_t n;
 

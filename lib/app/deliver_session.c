@@ -198,15 +198,16 @@ mail_params(const struct deliver_attempt *a, bool utf8, char *out, size_t n, str
 {
 	const struct message *m = a->g->message;
 	const struct ehlo *ehlo = &a->session.client.ehlo;
+	int64_t bytes = m->text.bytes + (int64_t)a->g->signature.n;
 	int used = 0;
 
 	out[0] = '\0';
 	if (ehlo->caps & EHLO_SIZE) {
-		if (ehlo->size > 0 && (uint64_t)m->text.bytes > ehlo->size)
+		if (ehlo->size > 0 && (uint64_t)bytes > ehlo->size)
 			return fail_set(why, FAIL_MESSAGE_TOO_BIG,
-			    "the message has %lld bytes, %s takes %llu", (long long)m->text.bytes,
+			    "the message has %lld bytes, %s takes %llu", (long long)bytes,
 			    a->host->mx->name, (unsigned long long)ehlo->size);
-		used += snprintf(out, n, " SIZE=%lld", (long long)m->text.bytes);
+		used += snprintf(out, n, " SIZE=%lld", (long long)bytes);
 	}
 	/* 8-bit text goes as it is where 8BITMIME is missing: no server in use today minds */
 	if (m->has_8bit && (ehlo->caps & EHLO_8BITMIME))
@@ -314,10 +315,11 @@ send_text(struct deliver_attempt *a, struct fail *why)
 
 	message_reader_init(&reader, a->g->message);
 	smtp_data_stuff_init(&stuffer);
-	buf_init(&out, 2 * CHUNK_BYTES + 8);
+	buf_init(&out, 2 * CHUNK_BYTES + 2 * DELIVER_SIGNATURE_BYTES + 16);
+	ret = smtp_data_stuff(&stuffer, a->g->signature, &out, why);
 	do {
-		ret = message_reader_next(&reader, chunk, CHUNK_BYTES, &n, why);
-		buf_reset(&out);
+		if (ret == 0)
+			ret = message_reader_next(&reader, chunk, CHUNK_BYTES, &n, why);
 		if (ret == 0)
 			ret = smtp_data_interrupted(client, session_step(&a->session), why);
 		if (ret == 0)
@@ -326,6 +328,7 @@ send_text(struct deliver_attempt *a, struct fail *why)
 		if (ret == 0)
 			ret = smtp_data_write(
 			    client, out.data, out.len, session_step(&a->session), why);
+		buf_reset(&out);
 	} while (ret == 0 && n > 0);
 	/* all of it: a failure up to here means that the final dot did not get out */
 	if (ret == 0)
