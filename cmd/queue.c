@@ -39,6 +39,7 @@ static const struct opt queue_opts[] = {
 	    "tell the sender once when a message is older; 0: never", .initial = "4h"),
 
 	ROUTE_OPTS(struct queue_options),
+	ROUTE_OPTS_DKIM(struct queue_options),
 	ROUTE_OPTS_LOCAL(struct queue_options),
 
 	ROUTE_OPTS_CONNECTION(struct queue_options, "5m"),

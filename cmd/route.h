@@ -35,12 +35,13 @@ struct route_options {
 		"is"), \
 	    OPT_ROW(INT, s, route.port, "port", 0, "PORT", "TCP port of MX hosts", .min = 1, \
 		.max = 65535, .initial = "25"), \
-	    OPT_ROW(STRS, s, route.dkim, "dkim", 0, "KEY", \
-		"sign mail from DOMAIN by DKIM: \"DOMAIN SELECTOR FILE\", a private key (PEM)"), \
 	    OPT_ROW(STR, s, route.ca_file, "ca-file", 0, "FILE", \
 		"trust the root certificates in FILE (PEM)"), \
 	    OPT_ROW(STR, s, route.ca_dir, "ca-dir", 0, "DIR", \
 		"trust the root certificates in DIR (hashed names)")
+#define ROUTE_OPTS_DKIM(s) \
+	OPT_ROW(STRS, s, route.dkim, "dkim", 0, "KEY", \
+	    "sign mail from DOMAIN by DKIM: \"DOMAIN SELECTOR FILE\", a private key (PEM)")
 #define ROUTE_OPTS_LOCAL(s) \
 	OPT_ROW(STR, s, route.local, "local", 0, "WHERE", \
 	    "users' mailboxes: mbox[:DIR], maildir[:DIR], lmtp:unix:PATH or lmtp:ADDRESS:PORT"), \

@@ -38,6 +38,7 @@ static const struct opt send_opts[] = {
 	ROUTE_OPTS_LOCAL(struct send_options),
 
 	ROUTE_OPTS(struct send_options),
+	ROUTE_OPTS_DKIM(struct send_options),
 
 	OPT_GROUP("Queue"),
 	ROW(WORD, delivery, "delivery", 0, "WHEN",

@@ -66,10 +66,6 @@ body() {
     tr -d '\r' < "$BATS_FILE_TMPDIR/S$S.1" | sed '1,/^$/d; s/^\.\././' # it keeps what was on the wire
 }
 
-perl_lib() {
-    echo "$DEBS/$1/usr/share/perl5:$(echo "$DEBS/$1"/usr/lib/*/perl5/5.*)"
-}
-
 # Debian's cron runs a job each minute: started here, looked at by the last test.
 cron_start() {
     deb_command cron cron || return

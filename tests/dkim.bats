@@ -5,21 +5,19 @@ load lib/send
 
 setup_file() {
     certs_make
-    {
-        postfix_zone
-        cat << 'ZONE'
-h45.box.test.   A 192.0.2.45
-example.test.   MX 10 h45.box.test.
-client.box.test. A 192.0.2.1
-ZONE
-    } | dns_start
-    mx good 45 --spool "$BATS_FILE_TMPDIR" 'send 220 mx ESMTP' 'serve ehlo=SIZE 10000000;8BITMIME'
     cd "$BATS_FILE_TMPDIR" || return
     openssl genrsa -out rsa.key 2048 2> /dev/null
     openssl genpkey -algorithm ed25519 -out ed.key
     openssl rsa -in rsa.key -pubout -outform DER 2> /dev/null | base64 -w0 > rsa.pub
     openssl pkey -in ed.key -pubout -outform DER | tail -c 32 | base64 -w0 > ed.pub
     chmod 600 ./*.key
+    {
+        example_zone
+        # strings of at most 255 bytes
+        echo "rsa._domainkey.box.test. TXT \"v=DKIM1; k=rsa; p=$(head -c 200 rsa.pub)\" \"$(tail -c +201 rsa.pub)\""
+        echo "ed._domainkey.box.test. TXT \"v=DKIM1; k=ed25519; p=$(cat ed.pub)\""
+    } | dns_start
+    mx good 45 --spool "$BATS_FILE_TMPDIR" 'send 220 mx ESMTP' 'serve ehlo=SIZE 10000000;8BITMIME'
     cat > verify.py << 'PY'
 import re
 import sys
@@ -46,6 +44,16 @@ verified() {
     PYTHONPATH=$DEBS/python3-dkim/usr/lib/python3/dist-packages /usr/bin/python3 verify.py "S$(sessions good).1"
 }
 
+# perl_verified: the same by Mail::DKIM, which fetches the keys by DNS: "rsa-sha256 pass" and so on
+perl_verified() {
+    sed 's/^\.\././' "$BATS_FILE_TMPDIR/S$(sessions good).1" | PERL5LIB=$(perl_lib libmail-dkim-perl) perl -e '
+        use Mail::DKIM::Verifier;
+        my $v = Mail::DKIM::Verifier->new();
+        $v->PRINT($_) while <STDIN>;
+        $v->CLOSE;
+        print join(" ", map { $_->algorithm . " " . $_->result } $v->signatures), "\n";' | xargs
+}
+
 KEYS() {
     DKIM=(--dkim "box.test rsa $BATS_FILE_TMPDIR/rsa.key" --dkim "box.test ed $BATS_FILE_TMPDIR/ed.key")
 }
@@ -64,6 +72,7 @@ KEYS() {
     for message in *; do
         MESSAGE=$message send 0 --no-queue -i -f alice@client.box.test "${DKIM[@]}" bob@example.test
         same "$message: $(verified)" "$message: 2 ok ok"
+        [[ " $(perl_verified) " == *" rsa-sha256 pass "* ]] || assert_fail "$message, Mail::DKIM" "$(perl_verified)"
     done
 }
 
@@ -73,6 +82,7 @@ KEYS() {
     MESSAGE=$BATS_TEST_TMPDIR/m send 0 --no-queue -f alice@client.box.test "${DKIM[@]}" bob@example.test
     sed -i 's/hello/hallo/' "$BATS_FILE_TMPDIR/S$(sessions good).1"
     same "$(verified)" "2 BAD BAD"
+    [[ " $(perl_verified) " == *" rsa-sha256 fail "* ]] || assert_fail "Mail::DKIM" "$(perl_verified)"
     sed -i 's/hallo/hello/' "$BATS_FILE_TMPDIR/S$(sessions good).1"
     same "$(verified)" "2 ok ok"
     # a second Subject, which a mail reader might show
@@ -96,9 +106,24 @@ KEYS() {
     mkdir -p "$BATS_TEST_TMPDIR/mxtls"
     printf 'dkim = box.test rsa %s\n' "$BATS_FILE_TMPDIR/rsa.key" > "$BATS_TEST_TMPDIR/mxtls/mxtls.conf"
     printf 'From: alice@box.test\nSubject: x\n\n.hello\n\n\n' > "$BATS_TEST_TMPDIR/m"
-    MESSAGE=$BATS_TEST_TMPDIR/m send 0 --delivery queue -f alice@client.box.test bob@example.test
+    local before
+    before=$(sessions good)
+    "$MXTLS" send --delivery queue -f alice@client.box.test bob@example.test < "$BATS_TEST_TMPDIR/m"
+    same "$(sessions good)" "$before"
     run -0 "$MXTLS" queue run
+    same "$(sessions good)" "$((before + 1))"
     same "$(verified)" "1 ok"
+
+    # a key that others can read: the runner says so and leaves the message where it is
+    before=$(sessions good)
+    cp rsa.key "$BATS_TEST_TMPDIR/open.key"
+    "$MXTLS" send --delivery queue -f alice@client.box.test bob@example.test < "$BATS_TEST_TMPDIR/m"
+    chmod 640 "$BATS_TEST_TMPDIR/open.key"
+    chgrp 1234 "$BATS_TEST_TMPDIR/open.key"
+    printf 'dkim = box.test rsa %s\n' "$BATS_TEST_TMPDIR/open.key" > "$BATS_TEST_TMPDIR/mxtls/mxtls.conf"
+    run -78 --separate-stderr "$MXTLS" queue run
+    [[ $stderr == *"open.key"* ]] || assert_fail "which key" "$stderr"
+    same "$(sessions good) $("$MXTLS" queue list --json --config /dev/null | grep -c .)" "$before 1"
 }
 
 @test "keys that may not be used: told before anything is sent, and no message leaves unsigned (DECISIONS A8)" {

@@ -40,3 +40,8 @@ deb_libs() (
     set -- "$DEBS/$1/usr/lib/$1" "$DEBS/$1"/usr/lib/*-linux-gnu*
     echo "$*"
 )
+
+# perl_lib PACKAGE: PERL5LIB for the modules of an unpacked package.
+perl_lib() {
+    echo "$DEBS/$1/usr/share/perl5:$(echo "$DEBS/$1"/usr/lib/*/perl5/5.*)"
+}
