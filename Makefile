@@ -133,14 +133,14 @@ valgrind: $(UNIT_BIN)
 valgrind-bats: $(B)/mxtls $(PROGRAM_BIN)
 	@tests/valgrind-bats $(B)/mxtls
 
-# FUZZ_SECONDS for each target; FUZZ="reply dns_name" runs only these.
+# FUZZ_SECONDS for each target; FUZZ="reply dns_name" runs only these; FUZZ_SEED=N repeats a run.
 FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 10
 .PHONY: fuzz fuzz-programs
 fuzz:
-	@+$(MAKE) --no-print-directory CC=$(FUZZ_CC) SAN=address,undefined FUZZING=1 FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz-programs
+	@+$(MAKE) --no-print-directory CC=$(FUZZ_CC) SAN=address,undefined FUZZING=1 FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) fuzz-programs
 fuzz-programs: $(FUZZ_BIN)
-	@tests/run-fuzz $(B) $(FUZZ_SECONDS) $(FUZZ)
+	@FUZZ_SEED=$(FUZZ_SEED) tests/run-fuzz $(B) $(FUZZ_SECONDS) $(FUZZ)
 $(B)/tests/fuzz/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(B)/libmxtls.a
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)

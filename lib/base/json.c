@@ -301,7 +301,12 @@ struct json_t *
 json_parse(const char *text, size_t n, struct fail *why)
 {
 	json_error_t error;
+	const char *nul = n == 0 ? NULL : memchr(text, '\0', n);
 
+	if (nul != NULL) { /* jansson takes one behind an integer */
+		fail_set(why, FAIL_MESSAGE, "not JSON: byte %zu is NUL", (size_t)(nul - text) + 1);
+		return NULL;
+	}
 	if (nesting(text, n) > LIMIT_JSON_DEPTH) {
 		fail_set(why, FAIL_MESSAGE, "JSON is nested deeper than %d", LIMIT_JSON_DEPTH);
 		return NULL;

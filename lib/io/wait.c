@@ -1,5 +1,7 @@
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "io/fiber.h"
@@ -23,10 +25,12 @@ wait_failed(struct fail *why)
 
 /* --- outside of fibers -------------------------------------------------------------------------- */
 
+/* mask: the signals that are blocked while it waits, NULL for those that are now. */
 static int
-poll_once(struct io_fd *fds, size_t n, int timeout_ms)
+poll_once(struct io_fd *fds, size_t n, int timeout_ms, const sigset_t *mask)
 {
 	struct pollfd p[IO_WAIT_MAX];
+	struct timespec left = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
 
 	for (size_t i = 0; i < n; i++) {
 		p[i].fd = fds[i].fd;
@@ -34,7 +38,7 @@ poll_once(struct io_fd *fds, size_t n, int timeout_ms)
 				      (fds[i].events & IO_WRITE ? POLLOUT : 0));
 		p[i].revents = 0;
 	}
-	int ready = poll(p, (nfds_t)n, timeout_ms);
+	int ready = ppoll(p, (nfds_t)n, timeout_ms < 0 ? NULL : &left, mask);
 	for (size_t i = 0; i < n; i++) {
 		fds[i].revents = 0;
 		if (p[i].revents & POLLIN)
@@ -49,7 +53,8 @@ poll_once(struct io_fd *fds, size_t n, int timeout_ms)
 }
 
 static int
-wait_blocking(struct io_fd *fds, size_t n, int64_t deadline, struct fail *why)
+wait_unblocked(
+    struct io_fd *fds, size_t n, int64_t deadline, const sigset_t *mask, struct fail *why)
 {
 	for (;;) {
 		int64_t now = clock_ms(), end = earlier(deadline, fiber_cap());
@@ -61,7 +66,7 @@ wait_blocking(struct io_fd *fds, size_t n, int64_t deadline, struct fail *why)
 		if (end != DEADLINE_NEVER && left < 0)
 			left = 0;
 		int ready = poll_once(
-		    fds, n, left > 60000 || left < 0 ? (left < 0 ? -1 : 60000) : (int)left);
+		    fds, n, left > 60000 || left < 0 ? (left < 0 ? -1 : 60000) : (int)left, mask);
 		if (ready > 0)
 			return ready;
 		if (ready < 0 && errno != EINTR && errno != EAGAIN)
@@ -69,6 +74,21 @@ wait_blocking(struct io_fd *fds, size_t n, int64_t deadline, struct fail *why)
 		if (end != DEADLINE_NEVER && clock_ms() >= end)
 			return wait_failed(why);
 	}
+}
+
+/* A stop that comes between the look at it and poll(2) must end the wait, too: it is let in there. */
+static int
+wait_blocking(struct io_fd *fds, size_t n, int64_t deadline, struct fail *why)
+{
+	sigset_t stops, before;
+
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGINT);
+	sigaddset(&stops, SIGTERM);
+	sigprocmask(SIG_BLOCK, &stops, &before);
+	int ready = wait_unblocked(fds, n, deadline, &before, why);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return ready;
 }
 
 /* --- inside a fiber ------------------------------------------------------------------------------ */
@@ -131,7 +151,7 @@ io_wait_many(struct io_fd *fds, size_t n, int64_t deadline, struct fail *why)
 	if (sched.current == NULL)
 		return wait_blocking(fds, n, deadline, why);
 	if (deadline <= now) {
-		int ready = n == 0 ? 0 : poll_once(fds, n, 0);
+		int ready = n == 0 ? 0 : poll_once(fds, n, 0, NULL);
 		return ready > 0 ? ready : wait_failed(why);
 	}
 	return wait_fiber(fds, n, deadline, why);

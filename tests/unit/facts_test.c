@@ -452,6 +452,21 @@ TEST(what_is_not_json_is_refused)
 	arena_free(&arena);
 }
 
+TEST(a_nul_byte_is_no_json) /* jansson 2.14 takes one behind an integer */
+{
+	static const char text[] = "{\"dns\":{\"ttl\":84400\0}}";
+	struct target_facts facts;
+	struct arena arena;
+	struct fail why = { 0 };
+
+	arena_init(&arena);
+	CHECK_INT(
+	    facts_read_json(&fact_table_target_facts, text, sizeof(text) - 1, &arena, &facts, &why),
+	    -1);
+	CHECK_STR(why.text, "not JSON: byte 20 is NUL");
+	arena_free(&arena);
+}
+
 TEST(nesting_is_bounded_but_brackets_in_strings_do_not_count)
 {
 	struct target_facts facts;
