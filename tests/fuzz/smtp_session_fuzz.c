@@ -70,8 +70,11 @@ fuzz_abort(void *app)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct smtp_server_ops ops = { fuzz_rcpt, fuzz_begin, fuzz_text, fuzz_end,
-		fuzz_abort };
+	static const struct smtp_server_ops ops = { .rcpt = fuzz_rcpt,
+		.begin = fuzz_begin,
+		.text = fuzz_text,
+		.end = fuzz_end,
+		.abort = fuzz_abort };
 	struct smtp_server_config config;
 	int input[2], null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
