@@ -115,6 +115,8 @@ serve_reply(struct serve *s, int code, const char *enhanced, const char *fmt, ..
 int
 serve_fail_code(const struct fail *why)
 {
+	bool temporary = fail_info(why->code)->enhanced[0] == '4';
+
 	switch (why->code) {
 	case FAIL_STORAGE_FULL:
 		return 452;
@@ -124,9 +126,15 @@ serve_fail_code(const struct fail *why)
 		return 501;
 	case FAIL_CONNECT_SELF:
 	case FAIL_MESSAGE:
+	case FAIL_COMMAND:
 		return 554;
+	case FAIL_REPLY_TEMPORARY:
+	case FAIL_REPLY_PERMANENT:
+		if (why->smtp_code / 100 == (temporary ? 4 : 5))
+			return why->smtp_code; /* the word of the server behind us */
+		/* fall through */
 	default:
-		return fail_info(why->code)->enhanced[0] == '4' ? 451 : 550;
+		return temporary ? 451 : 550;
 	}
 }
 
@@ -202,6 +210,10 @@ serve_transaction_reset(struct serve *s)
 	memset(&session->sender, 0, sizeof(session->sender));
 	session->recipients = NULL;
 	session->recipients_n = 0;
+	session->dsn = NULL;
+	session->dsn_n = 0;
+	session->ret = SMTP_RET_NONE;
+	session->envid = NULL;
 	session->body_8bit = session->smtputf8 = session->requiretls = false;
 	session->declared_bytes = 0;
 	arena_reset(&s->arena);
@@ -239,12 +251,12 @@ ehlo_reply(struct serve *s)
 	char text[600];
 
 	int n = snprintf(text, sizeof(text),
-	    "250-%s\r\n250-PIPELINING\r\n250-SIZE %lld\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n%s%s"
+	    "250-%s\r\n250-PIPELINING\r\n250-SIZE %lld\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n%s%s%s"
 	    "250-LIMITS RCPTMAX=%u\r\n250 ENHANCEDSTATUSCODES\r\n",
 	    config->hostname, (long long)config->max_message_bytes,
 	    tls_available(s) ? "250-STARTTLS\r\n" : "",
 	    s->session.tls && config->requiretls ? "250-REQUIRETLS\r\n" : "",
-	    config->max_recipients);
+	    config->dsn ? "250-DSN\r\n" : "", config->max_recipients);
 	if (config->faults_n == 0 || !serve_fault(s, text, (size_t)n))
 		serve_write(s, text, (size_t)n);
 }
@@ -532,7 +544,9 @@ smtp_server_run(struct conn *conn, const struct smtp_server_config *config, cons
 	}
 	arena_free(&s.arena);
 	s.session.recipients = NULL;
-	s.session.recipients_n = 0;
+	s.session.dsn = NULL;
+	s.session.envid = NULL;
+	s.session.recipients_n = s.session.dsn_n = 0;
 	memset(&s.session.sender, 0, sizeof(s.session.sender));
 	if (session_r != NULL)
 		*session_r = s.session;

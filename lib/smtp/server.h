@@ -9,6 +9,7 @@
 #include "io/addr.h"
 #include "net/conn.h"
 #include "smtp/address.h"
+#include "smtp/dsn.h"
 #include "smtp/fault.h"
 
 /*
@@ -75,6 +76,7 @@ struct smtp_server_config {
 	    lifetime_ms; /* of a session; message text above min_rate does not count (DECISIONS F41) */
 	int64_t min_rate_bytes; /* a second, of message text, after a grace of command_timeout_ms */
 	bool requiretls;        /* announce REQUIRETLS inside TLS (RFC 8689) */
+	bool dsn;               /* announce DSN (RFC 3461) */
 	const struct smtp_server_ops *ops;
 	const struct smtp_fault *faults;
 	size_t faults_n;
@@ -103,6 +105,10 @@ struct smtp_session {
 	struct smtp_path sender;
 	struct smtp_path *recipients;
 	size_t recipients_n;
+	struct smtp_dsn *dsn; /* of each recipient */
+	size_t dsn_n;         /* is recipients_n */
+	enum smtp_ret ret;
+	const char *envid; /* xtext; NULL: not given */
 	bool body_8bit, smtputf8, requiretls;
 	int64_t declared_bytes; /* SIZE=, 0 without */
 

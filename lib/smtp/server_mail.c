@@ -23,6 +23,27 @@ keep_path(struct serve *s, const struct smtp_path *path)
 	return kept;
 }
 
+/* RFC 3461 s4.3, s4.4. NULL, or the text of a 501; *known_r: it was one of these. */
+static const char *
+mail_dsn_param(struct serve *s, struct slice key, struct slice value, bool *known_r)
+{
+	struct smtp_session *session = &s->session;
+
+	*known_r = true;
+	if (slice_is_case(key, "RET"))
+		return session->ret == SMTP_RET_NONE && smtp_ret_parse(value, &session->ret)
+			   ? NULL
+			   : "RET takes FULL or HDRS, once";
+	if (slice_is_case(key, "ENVID")) {
+		if (session->envid != NULL || !smtp_envid_valid(value))
+			return "ENVID takes xtext of 1 to 100 characters, once";
+		session->envid = arena_slice(&s->arena, value);
+		return NULL;
+	}
+	*known_r = false;
+	return NULL;
+}
+
 /* One MAIL parameter into the session. NULL, or the text of a 555/501/552 with its code. */
 static const char *
 mail_param(struct serve *s, struct slice param, int *code_r)
@@ -33,8 +54,12 @@ mail_param(struct serve *s, struct slice param, int *code_r)
 		     value = slice_sub(param, equals + 1, param.n);
 	bool has_value = equals < param.n;
 	unsigned long long size;
+	bool known = false;
 
 	*code_r = 501;
+	const char *text = session->config->dsn ? mail_dsn_param(s, key, value, &known) : NULL;
+	if (known)
+		return text;
 	if (slice_is_case(key, "SIZE")) {
 		/* RFC 1870 s4: 1 to 20 digits */
 		if (!has_value || value.n > 20 || !slice_number(value, UINT64_MAX, &size))
@@ -137,10 +162,49 @@ serve_mail(struct serve *s, struct slice args)
 	s->session.mail = true;
 }
 
+/* RFC 3461 s4.1, s4.2. NULL, or the text of a 501 or 555. */
+static const char *
+rcpt_param(struct serve *s, struct slice param, struct smtp_dsn *dsn, int *code_r)
+{
+	size_t equals = slice_find(param, '=');
+	struct slice key = slice_sub(param, 0, equals),
+		     value = slice_sub(param, equals + 1, param.n);
+
+	*code_r = 501;
+	if (s->session.config->dsn && slice_is_case(key, "NOTIFY"))
+		return dsn->notify == 0 && smtp_notify_parse(value, &dsn->notify)
+			   ? NULL
+			   : "NOTIFY takes NEVER, or SUCCESS, FAILURE and DELAY, once";
+	if (s->session.config->dsn && slice_is_case(key, "ORCPT")) {
+		if (dsn->orcpt != NULL || !smtp_orcpt_valid(value))
+			return "ORCPT takes a type, a semicolon and xtext, once";
+		dsn->orcpt = arena_slice(&s->arena, value);
+		return NULL;
+	}
+	*code_r = 555; /* RFC 5321 s4.1.1.11 */
+	return "Parameter not known";
+}
+
+static bool
+rcpt_params(struct serve *s, struct slice rest, struct smtp_dsn *dsn)
+{
+	rest = slice_trim(rest);
+	while (rest.n > 0) {
+		int code;
+		const char *text = rcpt_param(s, slice_word(&rest), dsn, &code);
+		if (text == NULL)
+			continue;
+		serve_error(s, code, "5.5.4", text);
+		return false;
+	}
+	return true;
+}
+
 void
 serve_rcpt(struct serve *s, struct slice args)
 {
 	struct smtp_session *session = &s->session;
+	struct smtp_dsn dsn = { 0 };
 	struct smtp_path path;
 	struct slice rest;
 	struct fail why;
@@ -158,10 +222,6 @@ serve_rcpt(struct serve *s, struct slice args)
 		serve_error(s, 501, "5.1.3", why.text);
 		return;
 	}
-	if (slice_trim(rest).n > 0) {
-		serve_error(s, 555, "5.5.4", "Parameter not known");
-		return;
-	}
 	if (path.utf8 && !session->smtputf8) {
 		serve_error(s, 553, "5.6.7", "SMTPUTF8 is needed for this address");
 		return;
@@ -171,6 +231,8 @@ serve_rcpt(struct serve *s, struct slice args)
 		serve_reply(s, 452, "4.5.3", "Too many recipients"); /* RFC 5321 s4.5.3.1.10 */
 		return;
 	}
+	if (!rcpt_params(s, rest, &dsn))
+		return;
 	struct smtp_path kept = keep_path(s, &path);
 	fail_set(&why, FAIL_INTERNAL, "Nothing is accepted here");
 	if (session->config->ops == NULL ||
@@ -184,4 +246,7 @@ serve_rcpt(struct serve *s, struct slice args)
 	struct smtp_path *slot = arena_push(
 	    &s->arena, &session->recipients, &session->recipients_n, sizeof(struct smtp_path));
 	*slot = kept;
+	struct smtp_dsn *dsn_slot =
+	    arena_push(&s->arena, &session->dsn, &session->dsn_n, sizeof(struct smtp_dsn));
+	*dsn_slot = dsn;
 }

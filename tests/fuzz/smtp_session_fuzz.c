@@ -27,8 +27,13 @@ fuzz_begin(void *app, const struct smtp_session *session, struct fail *why)
 {
 	(void)app;
 	(void)why;
-	if (++open_messages != 1 || session->recipients_n == 0 || session->helo[0] == '\0')
+	if (++open_messages != 1 || session->recipients_n == 0 || session->helo[0] == '\0' ||
+	    session->dsn_n != session->recipients_n)
 		abort();
+	for (size_t i = 0; i < session->dsn_n; i++)
+		if (session->dsn[i].orcpt != NULL &&
+		    !smtp_orcpt_valid(slice_str(session->dsn[i].orcpt)))
+			abort();
 	return 0;
 }
 
@@ -87,6 +92,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	smtp_server_config_init(&config);
 	config.max_message_bytes = 2000;
 	config.ops = &ops;
+	config.dsn = true;
 	smtp_server_run(conn_plain_pair(input[0], null), &config, NULL, NULL, NULL);
 	if (open_messages != 0)
 		abort();

@@ -20,6 +20,7 @@ struct store {
 	bool fail_begin, fail_text, fail_end;
 	char sender[300];
 	size_t recipients;
+	char dsn[300]; /* RET ENVID, then NOTIFY/ORCPT of each recipient */
 };
 
 static int
@@ -45,6 +46,13 @@ store_begin(void *app, const struct smtp_session *session, struct fail *why)
 	    (int)session->sender.domain.n,
 	    session->sender.domain.n == 0 ? "" : session->sender.domain.p);
 	store->recipients = session->recipients_n;
+	snprintf(store->dsn, sizeof(store->dsn), "%d %s", session->ret,
+	    session->envid == NULL ? "-" : session->envid);
+	for (size_t i = 0; i < session->dsn_n; i++) {
+		size_t n = strlen(store->dsn);
+		snprintf(store->dsn + n, sizeof(store->dsn) - n, " %u/%s", session->dsn[i].notify,
+		    session->dsn[i].orcpt == NULL ? "-" : session->dsn[i].orcpt);
+	}
 	return store->fail_begin ? fail_set(why, FAIL_STORAGE_FULL, "Disk full") : 0;
 }
 
@@ -330,6 +338,43 @@ TEST(too_many_recipients_get_452_and_the_first_ones_are_kept)
 		"RCPT TO:<v@ok.example>\r\nRCPT TO:<w@ok.example>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n"),
 	    "220 250 250 250 250 452 354 250 221");
 	CHECK_INT(store.recipients, 2);
+}
+
+TEST(DSN_parameters_are_kept_for_each_recipient_where_DSN_is_announced_RFC_3461)
+{
+#define BEGIN HELLO "MAIL FROM:<a@b.example> RET=HDRS ENVID=x+2By\r\n"
+	static const struct {
+		const char *in, *codes, *seen;
+	} rows[] = {
+		{ BEGIN "RCPT TO:<u@ok.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;u@ok.example\r\n"
+			"RCPT TO:<v@ok.example>\r\nRCPT TO:<w@no.example> NOTIFY=NEVER\r\n"
+			"RCPT TO:<x@ok.example> NOTIFY=NEVER\r\nDATA\r\n.\r\nQUIT\r\n",
+		    "220 250 250 250 250 550 250 354 250 221",
+		    "2 x+2By 10/rfc822;u@ok.example 0/- 1/-" },
+		/* forgotten with the transaction */
+		{ BEGIN "RSET\r\nMAIL FROM:<>\r\nRCPT TO:<u@ok.example>\r\nDATA\r\n.\r\nQUIT\r\n",
+		    "220 250 250 250 250 250 354 250 221", "0 - 0/-" },
+		{ HELLO "MAIL FROM:<> RET=X\r\nMAIL FROM:<> RET=FULL RET=FULL\r\n"
+			"MAIL FROM:<> ENVID=\r\nMAIL FROM:<> ENVID=a ENVID=b\r\n"
+			"MAIL FROM:<> RET\r\nQUIT\r\n",
+		    "220 250 501 501 501 501 501 221", "" },
+		{ ENVELOPE "RCPT TO:<u@ok.example> NOTIFY=\r\nRCPT TO:<u@ok.example> NOTIFY=NEVER "
+			   "NOTIFY=NEVER\r\nRCPT TO:<u@ok.example> ORCPT=u\r\n"
+			   "RCPT TO:<u@ok.example> ORCPT=a;b ORCPT=a;b\r\n"
+			   "RCPT TO:<u@ok.example> X=1\r\nQUIT\r\n",
+		    "220 250 250 250 501 501 501 501 555 221", "" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		fresh();
+		config.dsn = true;
+		TEST_ROW("%zu", i);
+		CHECK_STR(talk(rows[i].in), rows[i].codes);
+		CHECK_STR(store.dsn, rows[i].seen);
+	}
+	fresh();
+	CHECK_STR(talk(HELLO "MAIL FROM:<> RET=FULL\r\nMAIL FROM:<> ENVID=x\r\nQUIT\r\n"),
+	    "220 250 555 555 221");
 }
 
 TEST(refused_recipients_come_to_an_end)
