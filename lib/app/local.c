@@ -6,10 +6,10 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/aside.h"
 #include "app/maildir.h"
 #include "app/mbox.h"
 #include "base/buf.h"
@@ -17,7 +17,6 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "io/child.h"
 #include "smtp/address.h"
 
 #define CHUNK_BYTES 16384
@@ -111,7 +110,6 @@ struct delivery {
 	gid_t gid;
 	bool become; /* another user's: by a child that has become it */
 	int64_t deadline;
-	int report_fd; /* of the child: where why goes */
 };
 
 static void
@@ -214,18 +212,12 @@ become_user(const struct delivery *d, struct fail *why)
 }
 
 static int
-child_main(void *arg)
+write_as_user(void *arg, struct fail *why)
 {
 	const struct delivery *d = arg;
-	struct fail why = { 0 };
 
 	umask(077);
-	if (become_user(d, &why) != 0 || write_mailbox(d, &why) != 0) {
-		if (write(d->report_fd, &why, sizeof(why)) != (ssize_t)sizeof(why))
-			return 2;
-		return 1;
-	}
-	return 0;
+	return become_user(d, why) != 0 ? -1 : write_mailbox(d, why);
 }
 
 /*
@@ -253,29 +245,10 @@ make_mbox(const struct delivery *d, struct fail *why)
 static int
 by_child(struct delivery *d, struct fail *why)
 {
-	struct child child;
-	int pipe_fds[2], status = 0, rc;
-
 	if (d->local->kind == LOCAL_MBOX && make_mbox(d, why) != 0)
 		return -1;
-	if (pipe2(pipe_fds, O_CLOEXEC) != 0)
-		return fail_errno(why, FAIL_OS, "pipe");
-	d->report_fd = pipe_fds[1];
-	int keep[] = { pipe_fds[1], d->message->text.fd };
-	rc = child_fork(&child, child_main, d, keep, 2, why);
-	close(pipe_fds[1]);
-	if (rc == 0 && (rc = child_wait(&child, &status, d->deadline, why)) != 0) {
-		/* it holds its locks no longer than we wait */
-		child_kill(&child, SIGKILL);
-		child_wait(&child, &status, DEADLINE_NEVER, NULL);
-	} else if (rc == 0 && status != 0) {
-		rc = -1;
-		if (read(pipe_fds[0], why, sizeof(*why)) != (ssize_t)sizeof(*why))
-			fail_set(
-			    why, FAIL_OS, "the process that delivers to %s ended badly", d->name);
-	}
-	close(pipe_fds[0]);
-	return rc;
+	return aside_run(write_as_user, d, &d->message->text.fd, 1, "delivers to another user",
+	    d->deadline, why);
 }
 
 int
@@ -295,8 +268,7 @@ local_deliver(const struct local *local, const struct message *message, const ch
 		.uid = pw->pw_uid,
 		.gid = pw->pw_gid,
 		.become = pw->pw_uid != geteuid(),
-		.deadline = deadline,
-		.report_fd = -1 };
+		.deadline = deadline };
 	d.path = local->dir != NULL ? arena_printf(arena, "%s/%s", local->dir, d.name)
 				    : arena_printf(arena, "%s/Maildir", pw->pw_dir);
 	*place_r = d.path;
