@@ -10,6 +10,7 @@
 #include "app/maillog.h"
 #include "app/places.h"
 #include "app/queue_run.h"
+#include "app/queue_wake.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -171,13 +172,32 @@ sweep(struct run_job *job)
 		log_error("%s", why.text);
 }
 
+#define PAUSE_MS 10
+
+/*
+ * Between two passes: until the next is due, or somebody says that there is something; at least as long as
+ * the last one took, since each looks at the whole queue.
+ */
+static bool
+wait_for_turn(int wake, int64_t began, int64_t next)
+{
+	int64_t pause = clock_ms() - began;
+	struct fail why;
+
+	if (io_sleep(clock_deadline(pause > PAUSE_MS ? pause : PAUSE_MS), NULL) != 0)
+		return false;
+	int rc = wake < 0 ? io_sleep(next, &why) : io_wait(wake, IO_READ, next, &why);
+	spool_wake_drain(wake);
+	return rc == 0 || why.code == FAIL_TIMEOUT;
+}
+
 static void
 run_main(void *arg)
 {
 	struct run_job *job = arg;
 	struct queue_command *q = job->q;
 	struct queue_run *run;
-	int64_t next = clock_ms();
+	int64_t next = clock_ms(), began;
 	int rc;
 
 	signals_stop_on(0);
@@ -186,19 +206,23 @@ run_main(void *arg)
 		job->status = command_fail(&cmd_queue, &q->why);
 		return;
 	}
+	if (q->options->loop_ms > 0 && (job->run.wake = spool_wake_open(&q->spool, &q->why)) < 0)
+		log_warn("%s", q->why.text);
 	do {
+		began = clock_ms();
 		sweep(job);
 		rc = one_run(job, run, &q->why);
 		if (rc < 0 && q->why.code != FAIL_CANCELLED)
 			job->status = command_fail(&cmd_queue, &q->why);
-		next += q->options->loop_ms;
-		if (next < clock_ms())
+		if (next <= clock_ms())
 			next = clock_deadline(q->options->loop_ms);
-	} while (q->options->loop_ms > 0 && io_sleep(next, NULL) == 0);
+	} while (q->options->loop_ms > 0 && wait_for_turn(job->run.wake, began, next));
 	queue_run_wait(run);
 	if (queue_run_counts(run)->errors > 0 && job->status == EX_OK)
 		job->status = EX_IOERR;
 	queue_run_free(run);
+	if (job->run.wake >= 0)
+		close(job->run.wake);
 }
 
 static int
@@ -208,6 +232,7 @@ queue_run(struct queue_command *q)
 
 	memset(job, 0, sizeof(*job));
 	job->q = q;
+	job->run.wake = -1;
 	if (route_open(&job->route, &job->q->options->route, &q->arena, &q->why) != 0) {
 		free(job);
 		return command_fail(&cmd_queue, &q->why);

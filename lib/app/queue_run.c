@@ -11,6 +11,7 @@
 
 #include "app/queue_run_impl.h"
 #include "app/queue_scan.h"
+#include "app/queue_wake.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -34,6 +35,7 @@ queue_run_new(struct queue_run_options *options, struct fail *why)
 	run->options = options;
 	run->counts = page;
 	run->children = 0;
+	run->skipped = false;
 	gate_init(&run->slots, QUEUE_CHILDREN);
 	waitq_init(&run->done);
 	return run;
@@ -296,6 +298,10 @@ child_fiber(void *arg)
 	job_over(job);
 	free(c);
 	pass_release(pass);
+	if (run->skipped) {
+		run->skipped = false;
+		spool_wake(run->options->wake);
+	}
 	run->children--;
 	io_wake(&run->done, -1);
 }
@@ -348,9 +354,11 @@ start_job(struct queue_job *job, struct fail *why)
 	if (rc > 0 && (rc = start_child(job, why)) == 0)
 		return 0;
 	gate_leave(&run->slots);
-	/* 0: another runner's child has it in hand */
-	if (rc == 0)
+	/* 0: another child has it in hand */
+	if (rc == 0) {
+		run->skipped = true;
 		job_over(job);
+	}
 	return rc;
 }
 

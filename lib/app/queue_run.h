@@ -32,6 +32,11 @@ struct queue_run_options {
 	/* only these messages; NULL and empty: all */
 	struct strs ids;
 	const char *sender_part, *recipient_part;
+	/*
+	 * Wakes whoever runs the passes (app/queue_wake.h), -1: nobody. A pass leaves a destination alone that
+	 * still has its child; when that one ends, what came meanwhile deserves a pass.
+	 */
+	int wake;
 };
 
 /* What happened; of all children together. */

@@ -48,6 +48,7 @@ struct queue_run {
 	struct queue_run_counts *counts; /* shared memory */
 	struct gate slots;
 	unsigned children;
+	bool skipped; /* a destination, since it still had a child */
 	struct waitq done;
 };
 
