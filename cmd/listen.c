@@ -9,6 +9,7 @@
 #include "app/identity.h"
 #include "app/listener.h"
 #include "app/receive_log.h"
+#include "app/places.h"
 #include "base/clock.h"
 #include "base/facts.h"
 #include "base/limits.h"
@@ -18,16 +19,18 @@
 #include "io/sched.h"
 #include "io/signals.h"
 #include "io/socket.h"
+#include "policy/rules.h"
+#include "route.h"
 #include "tls/tls.h"
 
 enum { STARTTLS_OFF, STARTTLS_OFFER, STARTTLS_REQUIRE };
 enum { LOG_TEXT, LOG_JSON };
 
 struct listen_options {
-	const char *hostname, *deliver, *log_to; /* NULL: not given */
-	struct strs certs, keys, accept, faults;
+	const char *hostname, *deliver, *queue, *policy, *log_to; /* NULL: not given */
+	struct strs certs, keys, accept, relay_from, faults;
 	int64_t max_size, max_recipients, max_connections, max_connections_per_address;
-	int64_t timeout_ms, drain_ms, commit_helpers;
+	int64_t timeout_ms, drain_ms, commit_helpers, command_ms;
 	int tls, min_tls, log, verbose; /* min_tls: enum tls_version */
 	bool self_signed, stdio, fault_anywhere, list_fields;
 };
@@ -58,8 +61,19 @@ static const struct opt listen_opts[] = {
 
 	OPT_GROUP("Mail"),
 	ROW(STRS, accept, "accept", 0, "DOMAIN",
-	    "take mail for this domain; none is taken without"),
-	ROW(STR, deliver, "deliver", 0, "WHERE", "maildir:DIR, or discard"),
+	    "take mail for this domain or address, or those in a file (with a slash)"),
+	ROW(STRS, relay_from, "relay-from", 0, "CIDR",
+	    "clients of this network may send to everybody"),
+	ROW(STR, deliver, "deliver", 0, "WHERE",
+	    "maildir:DIR, maildir:DIR/%d/%u, mbox:FILE, command:PROGRAM ARG..., lmtp:SOCKET, queue "
+	    "or discard"),
+	ROW(STR, queue, "queue", 0, "DIR",
+	    "where --deliver queue puts it (default: ~/.local/state/mxtls/queue)"),
+	ROW(STR, policy, "policy", 0, "FILE",
+	    "policy that may list address literals to relay to (default: that of the "
+	    "configuration)"),
+	ROW(DURATION, command_ms, "command-timeout", 0, "TIME", "a command may take at most",
+	    .min = 1, .initial = "60s"),
 	ROW(STR, hostname, "hostname", 0, "NAME",
 	    "own name in the greeting and in Received (default: this host's full name)"),
 	ROW(SIZE, max_size, "max-size", 0, "SIZE", "refuse messages that are bigger", .min = 1,
@@ -105,6 +119,8 @@ static const char *const examples[] = {
 	"mxtls listen --tls required --cert chain.pem --key key.pem \\\n"
 	"      --accept example.org --deliver maildir:/var/mail/in '[::]:25'",
 	"One that takes no mail in clear.",
+	"mxtls listen --tls off --relay-from 192.0.2.0/24 --deliver queue 192.0.2.1:25",
+	"A relay for application servers; mxtls queue run --loop 1m sends it on.",
 	NULL,
 };
 
@@ -235,6 +251,7 @@ struct job {
 	struct receiver receiver;
 	struct smtp_server_config config;
 	struct commit commit;
+	struct rules *rules;
 	struct fail why;
 	bool stdio;
 	int ret;
@@ -283,7 +300,7 @@ job_main(void *arg)
 	signals_catch(SIGHUP);
 	/* without fibers each session is a child of its own, which commits for itself */
 	if (!sched_has_fibers())
-		job->receiver.commit = NULL;
+		job->receiver.store.commit = NULL;
 	job->ret = listener_run(&job->listener, &job->why);
 }
 
@@ -309,6 +326,54 @@ own_name(struct arena *arena)
 	return name != NULL ? name : identity_nodename(arena);
 }
 
+/* Which recipients are taken. A policy that cannot be read is no policy that lists nothing. */
+static int
+set_up_accept(const struct listen_options *options, struct arena *arena, struct job *job)
+{
+	struct accept *accept = &job->receiver.accept;
+	const char *policy = options->policy;
+
+	for (size_t i = 0; i < options->accept.n; i++)
+		if (accept_add(accept, options->accept.v[i], &job->why) != 0)
+			return -1;
+	for (size_t i = 0; i < options->relay_from.n; i++)
+		if (accept_relay_from(accept, options->relay_from.v[i], &job->why) != 0)
+			return -1;
+	if (!accept->relays)
+		return 0;
+	if (policy == NULL)
+		policy = places_config("policy", arena);
+	if (policy != NULL && (job->rules = rules_load(policy, &job->why)) == NULL)
+		return -1;
+	accept->rules = job->rules;
+	return 0;
+}
+
+/* Where it goes, and what can be promised to clients of that. */
+static int
+set_up_store(const struct listen_options *options, struct arena *arena, struct job *job)
+{
+	struct smtp_server_config *config = &job->config;
+	struct store *store = &job->receiver.store;
+	struct spool spool;
+	bool queue = options->deliver != NULL && strcmp(options->deliver, "queue") == 0;
+
+	if (options->deliver == NULL)
+		return fail_set(&job->why, FAIL_USAGE, "--deliver is missing: " STORE_EXPECTED);
+	if (queue && route_spool(&spool, options->queue, arena, &job->why) != 0)
+		return -1;
+	if (store_open(store, options->deliver, &job->receiver.accept, queue ? &spool : NULL,
+		&job->why) != 0)
+		return -1;
+	store->command_ms = options->command_ms;
+	config->requiretls = store_keeps_requiretls(store);
+	config->dsn = store->kind == STORE_QUEUE;
+	/* LIMITS says what is true (RFC 9422) */
+	if (store_one_recipient(store))
+		config->max_recipients = 1;
+	return 0;
+}
+
 static int
 set_up(const struct listen_options *options, const struct strs *operands, struct arena *arena,
     struct job *job)
@@ -327,17 +392,11 @@ set_up(const struct listen_options *options, const struct strs *operands, struct
 		return -1;
 	if (set_up_log(options, &job->receiver, &job->why) != 0)
 		return -1;
-	for (size_t i = 0; i < options->accept.n; i++)
-		if (receiver_accept(&job->receiver, options->accept.v[i], &job->why) != 0)
-			return -1;
-	if (options->deliver == NULL)
-		return fail_set(
-		    &job->why, FAIL_USAGE, "--deliver is missing: expected maildir:DIR or discard");
-	if (set_up_tls(options, config, &job->why) != 0 ||
+	if (set_up_accept(options, arena, job) != 0 ||
+	    set_up_tls(options, config, &job->why) != 0 ||
 	    set_up_faults(options, arena, config, &job->why) != 0 ||
-	    receiver_deliver(&job->receiver, options->deliver, &job->why) != 0)
+	    set_up_store(options, arena, job) != 0)
 		return -1;
-	config->requiretls = job->receiver.delivery == RECEIVE_MAILDIR;
 	job->listener.config = config;
 	job->listener.receiver = &job->receiver;
 	job->listener.drain_ms = options->drain_ms;
@@ -375,23 +434,24 @@ listen_run(const void *arg, const struct strs *operands)
 		goto out;
 	}
 	/* helpers are forked before the loop starts; one session commits for itself */
-	if (job->receiver.delivery == RECEIVE_MAILDIR && !options->stdio) {
+	if (store_uses_commit(&job->receiver.store) && !options->stdio) {
 		if (commit_start(&job->commit, (unsigned)options->commit_helpers, &job->why) != 0) {
 			status = command_fail(&cmd_listen, &job->why);
 			goto out;
 		}
-		job->receiver.commit = &job->commit;
+		job->receiver.store.commit = &job->commit;
 	}
 	sched_run(job_main, job);
 	receive_log_flush(&job->receiver, true);
 	if (job->ret != 0)
 		status = command_fail(&cmd_listen, &job->why);
-	if (job->receiver.commit != NULL)
+	if (job->receiver.store.commit != NULL)
 		commit_stop(&job->commit, clock_deadline(5000));
 	log_info("%llu messages, %llu of them over TLS", (unsigned long long)job->receiver.messages,
 	    (unsigned long long)job->receiver.messages_tls);
 out:
 	receiver_fini(&job->receiver);
+	rules_free(job->rules);
 	tls_ctx_free(job->config.tls_ctx);
 	arena_free(&arena);
 	free(job);

@@ -42,8 +42,9 @@ _mxtls() {
     listen:--tls) words="off offered required" ;;
     listen:--min-tls) words="TLSv1.0 TLSv1.1 TLSv1.2 TLSv1.3" ;;
     listen:--log) words="text json" ;;
-    listen:--cert | listen:--key) files=-f ;;
-    listen:--accept | listen:--deliver | listen:--hostname | listen:--max-size | listen:--max-recipients | listen:--max-connections | listen:--max-connections-per-address | listen:--timeout | listen:--drain | listen:--commit-helpers | listen:--log-to | listen:--fault) return ;;
+    listen:--cert | listen:--key | listen:--policy) files=-f ;;
+    listen:--queue) files=-d ;;
+    listen:--accept | listen:--relay-from | listen:--deliver | listen:--command-timeout | listen:--hostname | listen:--max-size | listen:--max-recipients | listen:--max-connections | listen:--max-connections-per-address | listen:--timeout | listen:--drain | listen:--commit-helpers | listen:--log-to | listen:--fault) return ;;
     completion:completion) words="bash zsh fish" ;;
     *)
         case ${COMP_WORDS[1]} in
@@ -52,7 +53,7 @@ _mxtls() {
         send) words="--from-headers -t --ignore-dots -i --from -f --full-name -F --maildomain --masquerade --masquerade-always --max-size --aliases --alias-files --root-to --default-recipient --local --local-domain --policy --via --auth --port --ca-file --ca-dir --dkim --delivery --queue --no-queue --helo --timeout --deadline --resolver --trust-ad --config --log --log-format --json --quiet --verbose -v --help" ;;
         queue) words="--queue --all --from --to --loop --lifetime --delay-notice --policy --via --auth --port --ca-file --ca-dir --dkim --local --local-domain --helo --timeout --deadline --resolver --trust-ad --config --maildomain --log --log-format --format --json --nagios --prometheus --warn --crit --verbose -v --help" ;;
         policy) words="--connect --requiretls --tls-required-no --policy --via --auth --port --ca-file --ca-dir --config --helo --timeout --deadline --resolver --trust-ad --json --verbose -v --help" ;;
-        listen) words="--tls --cert --key --self-signed --min-tls --accept --deliver --hostname --max-size --max-recipients --stdio --max-connections --max-connections-per-address --timeout --drain --commit-helpers --log --log-to --list-fields --verbose -v --fault --fault-anywhere --help" ;;
+        listen) words="--tls --cert --key --self-signed --min-tls --accept --relay-from --deliver --queue --policy --command-timeout --hostname --max-size --max-recipients --stdio --max-connections --max-connections-per-address --timeout --drain --commit-helpers --log --log-to --list-fields --verbose -v --fault --fault-anywhere --help" ;;
         completion) words="--help" ;;
         esac
         ;;

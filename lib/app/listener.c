@@ -128,13 +128,13 @@ static void
 visit_fork(struct listener *l, struct visit *v)
 {
 	struct visit_child *c = mem_alloc(sizeof(*c));
-	bool maildir = l->receiver->delivery == RECEIVE_MAILDIR;
-	int keep[3] = { v->fd, maildir ? l->receiver->maildir.tmp : -1,
-		maildir ? l->receiver->maildir.new : -1 };
+	int keep[STORE_FDS + 1];
+	size_t n = store_fds(&l->receiver->store, keep);
 	struct fail why;
 
+	keep[n++] = v->fd;
 	c->network = v->network;
-	if (child_fork(&c->child, visit_child_main, v, keep, 3, &why) == 0) {
+	if (child_fork(&c->child, visit_child_main, v, keep, n, &why) == 0) {
 		c->next = children;
 		children = c;
 	} else {

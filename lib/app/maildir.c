@@ -40,19 +40,26 @@ open_below(struct maildir *md, int root, struct fail *why)
 }
 
 int
-maildir_open(struct maildir *md, const char *path, struct fail *why)
+maildir_open_at(struct maildir *md, int root, struct fail *why)
 {
 	md->tmp = md->new = -1;
 	md->now_us = clock_wall_us;
+	if (open_below(md, root, why) == 0)
+		return 0;
+	maildir_close(md);
+	return -1;
+}
+
+int
+maildir_open(struct maildir *md, const char *path, struct fail *why)
+{
+	md->tmp = md->new = -1;
 	int root = storage_root_open(path, why);
 	if (root < 0)
 		return fail_prefix(why, "maildir");
-	int rc = open_below(md, root, why);
+	int rc = maildir_open_at(md, root, why);
 	close(root);
-	if (rc == 0)
-		return 0;
-	maildir_close(md);
-	return fail_prefix(why, "maildir %s", path);
+	return rc == 0 ? 0 : fail_prefix(why, "maildir %s", path);
 }
 
 void

@@ -28,6 +28,8 @@ struct maildir {
  * Fails with CANT_CREATE, STORAGE, STORAGE_FULL.
  */
 int maildir_open(struct maildir *md, const char *path, struct fail *why);
+/* The same in an open directory, which stays the caller's. */
+int maildir_open_at(struct maildir *md, int root, struct fail *why);
 void maildir_close(struct maildir *md);
 
 /*

@@ -66,7 +66,8 @@ struct message_problem {
 struct message {
 	struct arena arena; /* owns all strings */
 	const char *sender; /* for MAIL FROM, without brackets; "" is the null sender */
-	bool sender_utf8;
+	bool
+	    sender_utf8; /* the message needs SMTPUTF8, whoever gets it: the sender's address, or its header */
 	/* In the order given, header first, each mailbox once (domains in any case). */
 	struct message_recipient *recipients;
 	size_t recipient_n;

@@ -68,6 +68,9 @@ queue_item_message(const struct queue_item *item, const size_t *rcpts, size_t n,
 	arena_init(&m->arena);
 	m->sender = arena_strdup(&m->arena, e->sender);
 	m->sender_utf8 = !text_is_ascii(slice_str(e->sender));
+	/* RFC 6531 s3.2: a header with UTF-8 in it that came by SMTPUTF8 goes on by SMTPUTF8 only */
+	if ((e->flags & QUEUE_SMTPUTF8) && (e->flags & QUEUE_HEADER_8BIT))
+		m->sender_utf8 = true;
 	m->recipients = arena_alloc(&m->arena, (n + 1) * sizeof(*m->recipients));
 	m->recipient_n = n;
 	m->text = (struct tempfile){ .fd = item->fd, .bytes = item->wire_bytes };

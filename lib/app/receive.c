@@ -10,9 +10,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "dns/dns.h"
-
-#define HEAD_BYTES 8192 /* Return-Path, Delivered-To and Received of one copy */
 
 /* Counts Received fields in the header section (RFC 5321 s6.3), however the text is split. */
 struct hops {
@@ -24,12 +21,9 @@ struct hops {
 
 struct receipt {
 	struct receiver *receiver;
-	const struct smtp_session *session; /* while a message is received */
 	char id[QUEUE_ID_BYTES];
 	struct hops hops;
-	struct maildir_file *files; /* one copy per recipient */
-	struct maildir_file **file_ptrs;
-	size_t files_n;
+	struct store_mail mail; /* while a message is received */
 };
 
 /* --- set-up -------------------------------------------------------------------------------------- */
@@ -38,51 +32,17 @@ void
 receiver_init(struct receiver *r, const char *hostname)
 {
 	memset(r, 0, sizeof(*r));
-	r->hostname = hostname;
-	map_init(&r->accept);
-	r->delivery = RECEIVE_DISCARD;
+	accept_init(&r->accept, hostname);
+	r->store.accept = &r->accept;
+	r->store.hostname = hostname;
 }
 
 void
 receiver_fini(struct receiver *r)
 {
-	map_free(&r->accept);
-	if (r->delivery == RECEIVE_MAILDIR)
-		maildir_close(&r->maildir);
-}
-
-int
-receiver_accept(struct receiver *r, const char *domain, struct fail *why)
-{
-	struct arena arena;
-	struct fail name_why;
-	int ret = 0;
-
-	arena_init(&arena);
-	const char *name = dns_name_normalize(domain, &arena, &name_why);
-	if (name == NULL)
-		ret = fail_set(
-		    why, FAIL_USAGE, "--accept: '%s' is no mail domain: %s", domain, name_why.text);
-	else
-		map_set(&r->accept, slice_str(name), r);
-	arena_free(&arena);
-	return ret;
-}
-
-int
-receiver_deliver(struct receiver *r, const char *spec, struct fail *why)
-{
-	if (strcmp(spec, "discard") == 0)
-		return 0;
-	if (strncmp(spec, "maildir:", 8) != 0 || spec[8] == '\0')
-		return fail_set(why, FAIL_USAGE,
-		    "--deliver: '%s' is not known: expected maildir:DIR or discard", spec);
-	if (maildir_open(&r->maildir, spec + 8, why) != 0)
-		return -1;
-	r->delivery = RECEIVE_MAILDIR;
-	if (maildir_sweep(&r->maildir, why) < 0)
-		log_warn("%s", why->text);
-	return 0;
+	if (r->store.ops != NULL)
+		store_close(&r->store);
+	accept_free(&r->accept);
 }
 
 struct receipt *
@@ -102,30 +62,17 @@ receipt_free(struct receipt *receipt)
 
 /* --- recipients ----------------------------------------------------------------------------------- */
 
-static bool
-is_accepted(const struct receiver *r, struct slice domain)
-{
-	struct arena arena;
-
-	arena_init(&arena);
-	const char *name = dns_name_normalize(arena_slice(&arena, domain), &arena, NULL);
-	bool accepted = name != NULL && map_get(&r->accept, slice_str(name)) != NULL;
-	arena_free(&arena);
-	return accepted;
-}
-
 static int
 receive_rcpt(
     void *app, const struct smtp_session *session, const struct smtp_path *path, struct fail *why)
 {
-	struct receipt *receipt = app;
+	const struct receiver *r = ((struct receipt *)app)->receiver;
+	struct accept_name name;
 
-	(void)session;
-	/* RFC 5321 s4.5.1: postmaster is always taken, bare or at a domain that is ours */
-	if (path->domain.n == 0 || (!path->literal && is_accepted(receipt->receiver, path->domain)))
-		return 0;
-	return fail_set(why, FAIL_NXDOMAIN, "No mail for <%.*s@%.*s> here", (int)path->local.n,
-	    path->local.p, (int)path->domain.n, path->domain.p);
+	if (accept_rcpt(
+		&r->accept, session->peer_known ? &session->peer : NULL, path, &name, why) != 0)
+		return -1;
+	return store_rcpt(&r->store, &name, path, why);
 }
 
 /* --- log ------------------------------------------------------------------------------------------ */
@@ -175,62 +122,12 @@ hops_feed(struct hops *h, struct slice text)
 	}
 }
 
-/* The lines in front of one copy. */
-static void
-copy_head(const struct receipt *receipt, const struct smtp_session *session,
-    const struct smtp_path *to, struct buf *out)
-{
-	buf_puts(out, "Return-Path: <");
-	smtp_path_append(&session->sender, out);
-	buf_puts(out, ">\r\nDelivered-To: ");
-	smtp_path_append(to, out);
-	buf_puts(out, "\r\n");
-	received_field(session, receipt->receiver->hostname, receipt->id,
-	    session->recipients_n == 1 ? to : NULL, clock_wall(), out);
-}
-
-static void
-files_free(struct receipt *receipt)
-{
-	free(receipt->files);
-	free(receipt->file_ptrs);
-	receipt->files = NULL;
-	receipt->file_ptrs = NULL;
-	receipt->files_n = 0;
-}
-
 static void
 receive_abort(void *app)
 {
 	struct receipt *receipt = app;
 
-	for (size_t i = 0; i < receipt->files_n; i++)
-		maildir_abort(&receipt->files[i]);
-	files_free(receipt);
-}
-
-static int
-open_copies(struct receipt *receipt, const struct smtp_session *session, struct fail *why)
-{
-	struct buf head;
-
-	receipt->files = mem_array(session->recipients_n, sizeof(*receipt->files));
-	receipt->file_ptrs = mem_array(session->recipients_n, sizeof(struct maildir_file *));
-	buf_init(&head, HEAD_BYTES);
-	for (size_t i = 0; i < session->recipients_n; i++) {
-		buf_reset(&head);
-		copy_head(receipt, session, &session->recipients[i], &head);
-		if (maildir_create(&receipt->files[i], &receipt->receiver->maildir,
-			slice_make(buf_str(&head), head.len), why) != 0)
-			break;
-		receipt->file_ptrs[i] = &receipt->files[i];
-		receipt->files_n = i + 1;
-	}
-	buf_free(&head);
-	if (receipt->files_n == session->recipients_n)
-		return 0;
-	receive_abort(receipt);
-	return -1;
+	store_mail_abort(&receipt->mail);
 }
 
 static int
@@ -243,9 +140,10 @@ receive_begin(void *app, const struct smtp_session *session, struct fail *why)
 		random = (uint32_t)clock_ms();
 	queue_id_make(receipt->id, clock_wall_us(), random);
 	hops_init(&receipt->hops);
-	receipt->session = session;
-	if (receipt->receiver->delivery == RECEIVE_DISCARD ||
-	    open_copies(receipt, session, why) == 0)
+	receipt->mail = (struct store_mail){
+		.store = &receipt->receiver->store, .session = session, .id = receipt->id
+	};
+	if (store_mail_begin(&receipt->mail, why) == 0)
 		return 0;
 	log_message(receipt, session, false, why->text);
 	return -1;
@@ -257,10 +155,7 @@ store_text(struct receipt *receipt, struct slice text, struct fail *why)
 	hops_feed(&receipt->hops, text);
 	if (receipt->hops.count > LIMIT_HOPS)
 		return fail_set(why, FAIL_CONNECT_SELF, "More than %d hops: mail loop", LIMIT_HOPS);
-	for (size_t i = 0; i < receipt->files_n; i++)
-		if (maildir_write(&receipt->files[i], text, why) != 0)
-			return -1;
-	return 0;
+	return store_mail_text(&receipt->mail, text, why);
 }
 
 static int
@@ -270,7 +165,7 @@ receive_text(void *app, struct slice text, struct fail *why)
 
 	if (store_text(receipt, text, why) == 0)
 		return 0;
-	log_message(receipt, receipt->session, false, why->text);
+	log_message(receipt, receipt->mail.session, false, why->text);
 	return -1;
 }
 
@@ -279,21 +174,18 @@ receive_end(
     void *app, const struct smtp_session *session, char *note_r, int64_t deadline, struct fail *why)
 {
 	struct receipt *receipt = app;
-	int ret = 0;
+	struct receiver *r = receipt->receiver;
+	int ret = store_mail_end(&receipt->mail, deadline, why);
 
-	if (receipt->files_n > 0)
-		ret = maildir_commit(
-		    receipt->file_ptrs, receipt->files_n, receipt->receiver->commit, deadline, why);
-	files_free(receipt);
-	bool discarded = receipt->receiver->delivery == RECEIVE_DISCARD;
 	log_message(receipt, session, ret == 0,
-	    ret != 0    ? why->text
-	    : discarded ? "discarded"
-			: "stored");
+	    ret != 0                         ? why->text
+	    : r->store.kind == STORE_DISCARD ? "discarded"
+	    : r->store.kind == STORE_QUEUE   ? "queued"
+					     : "stored");
 	if (ret != 0)
 		return -1;
-	receipt->receiver->messages++;
-	receipt->receiver->messages_tls += session->tls;
+	r->messages++;
+	r->messages_tls += session->tls;
 	snprintf(note_r, 128, "Ok: %s", receipt->id);
 	return 0;
 }

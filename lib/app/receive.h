@@ -4,26 +4,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "app/commit.h"
-#include "app/maildir.h"
-#include "base/arena.h"
+#include "app/accept.h"
+#include "app/store.h"
 #include "base/flood.h"
-#include "base/map.h"
 #include "smtp/server.h"
 
 /*
- * What `listen` does with mail: which recipients are taken, the trace field, and the delivery. One
- * receiver serves all sessions; each session has a receipt of its own. The 250 goes out when the
- * message is durable in its maildir, or, with discard, when it was read to its end.
+ * What `listen` does with mail: which recipients are taken (app/accept.h), where it goes (app/store.h), the
+ * hop limit and the log. One receiver serves all sessions; each session has a receipt of its own. The 250 goes
+ * out when the store has the message for good.
  */
-enum receive_delivery { RECEIVE_DISCARD, RECEIVE_MAILDIR };
-
 struct receiver {
-	const char *hostname;
-	struct map accept; /* of accepted domains, lower-case A-labels; values are not used */
-	enum receive_delivery delivery;
-	struct maildir maildir;
-	struct commit *commit; /* NULL: commit in this process */
+	struct accept accept;
+	struct store store;
 	bool log_json;
 	struct flood flood; /* bounds the log */
 
@@ -31,15 +24,9 @@ struct receiver {
 	uint64_t messages, messages_tls;
 };
 
-/* No domain accepted, discard. hostname is kept, not copied. */
+/* Nothing accepted, discard. hostname is kept, not copied. receiver must not move. */
 void receiver_init(struct receiver *r, const char *hostname);
 void receiver_fini(struct receiver *r);
-
-/* Accept mail for a domain (U- or A-labels). Fails with USAGE naming it. */
-int receiver_accept(struct receiver *r, const char *domain, struct fail *why);
-
-/* "maildir:DIR" or "discard"; opens the maildir. Fails with USAGE, CANT_CREATE, STORAGE, STORAGE_FULL. */
-int receiver_deliver(struct receiver *r, const char *spec, struct fail *why);
 
 struct receipt;
 

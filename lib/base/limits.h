@@ -20,6 +20,7 @@
 #define LIMIT_COMMAND_LINE_BYTES 2048 /* 512 plus RFC 6531 and RFC 3461 parameters, and room */
 #define LIMIT_RECIPIENTS 100          /* s4.5.3.1.8 asks for at least 100; announced by LIMITS */
 #define LIMIT_MESSAGE_BYTES (25L * 1000 * 1000) /* default of SIZE= */
+#define LIMIT_RELAY_HEADER_BYTES (256 * 1024)   /* header section of a message to be relayed */
 #define LIMIT_TEXT_LINE_BYTES 998               /* RFC 5322 s2.1.1, without CRLF */
 #define LIMIT_HOPS 100                          /* s6.3: reject above 100 Received fields */
 #define LIMIT_SERVER_ERRORS 10                  /* errors of one session before 421 */

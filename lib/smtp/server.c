@@ -132,7 +132,7 @@ serve_fail_code(const struct fail *why)
 	case FAIL_REPLY_PERMANENT:
 		if (why->smtp_code / 100 == (temporary ? 4 : 5))
 			return why->smtp_code; /* the word of the server behind us */
-		/* fall through */
+					       /* fall through */
 	default:
 		return temporary ? 451 : 550;
 	}
