@@ -62,6 +62,10 @@ set_up_local(
 {
 	if (options->local != NULL && local_parse(options->local, arena, &route->local, why) != 0)
 		return fail_prefix(why, "option --local");
+	route->local.aliases = options->aliases;
+	route->local.alias_user = options->alias_user;
+	route->local.alias_programs = options->alias_programs;
+	route->local.alias_files = options->alias_files;
 	masquerade_names(NULL, arena, &route->local.domains);
 	for (size_t i = 0; i < options->local_domains.n; i++) {
 		const char *name = dns_name_normalize(options->local_domains.v[i], arena, why);

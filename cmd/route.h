@@ -11,7 +11,9 @@
 /* The way of mail out of this host, as options and mxtls.conf describe it: for send and for the queue. */
 struct route_options {
 	const char *policy, *via, *auth, *helo, *ca_file, *ca_dir; /* NULL: not given */
-	const char *local;         /* where mail for users of this host goes; NULL: it is kept */
+	const char *local; /* where mail for users of this host goes; NULL: it is kept */
+	const char *aliases, *alias_user;
+	bool alias_programs, alias_files;
 	struct strs dkim;          /* "DOMAIN SELECTOR FILE" each */
 	struct strs local_domains; /* beside localhost and this host's name */
 	struct strs resolvers;     /* ADDR[:PORT] each */
@@ -43,8 +45,17 @@ struct route_options {
 	OPT_ROW(STRS, s, route.dkim, "dkim", 0, "KEY", \
 	    "sign mail from DOMAIN by DKIM: \"DOMAIN SELECTOR FILE\", a private key (PEM)")
 #define ROUTE_OPTS_LOCAL(s) \
-	OPT_ROW(STR, s, route.local, "local", 0, "WHERE", \
-	    "users' mailboxes: mbox[:DIR], maildir[:DIR], lmtp:unix:PATH or lmtp:ADDRESS:PORT"), \
+	OPT_ROW(STR, s, route.aliases, "aliases", 0, "FILE", "who gets whose mail", \
+	    .initial = "/etc/aliases"), \
+	    OPT_ROW(FLAG, s, route.alias_files, "alias-files", 0, NULL, \
+		"/FILE and :include:FILE count in an alias file that only root may write to"), \
+	    OPT_ROW(FLAG, s, route.alias_programs, "alias-programs", 0, NULL, \
+		"|COMMAND counts in an alias file that only root may write to"), \
+	    OPT_ROW(STR, s, route.alias_user, "alias-user", 0, "USER", \
+		"who runs programs and writes files of aliases", .initial = "nobody"), \
+	    OPT_ROW(STR, s, route.local, "local", 0, "WHERE", \
+		"users' mailboxes: mbox[:DIR], maildir[:DIR], lmtp:unix:PATH or " \
+		"lmtp:ADDRESS:PORT"), \
 	    OPT_ROW(STRS, s, route.local_domains, "local-domain", 0, "DOMAIN", \
 		"mail to it is for users, as that to localhost and this host's name")
 #define ROUTE_OPTS_CONNECTION(s, timeout) \

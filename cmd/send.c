@@ -29,9 +29,6 @@ static const struct opt send_opts[] = {
 	    .max = LIMIT_SUBMIT_BYTES, .initial = "100M"),
 
 	OPT_GROUP("Users of this host"),
-	ROW(STR, aliases, "aliases", 0, "FILE", "who gets whose mail", .initial = "/etc/aliases"),
-	ROW(FLAG, alias_files, "alias-files", 0, NULL,
-	    "lists in other files (:include:) count in an alias file that only root may write to"),
 	ROW(STR, root_to, "root-to", 0, "ADDRESS", "gets root's mail, where no alias does"),
 	ROW(STR, default_recipient, "default-recipient", 0, "ADDRESS",
 	    "gets the mail of users that have neither alias nor mailbox"),

@@ -12,11 +12,11 @@ struct send_options {
 	const char *sender, *full_name; /* NULL: not given; sender "" or "<>" is the null sender */
 	const char *maildomain, *masquerade;
 	struct route_options route;
-	const char *aliases, *root_to, *default_recipient;
+	const char *root_to, *default_recipient;
 	const char *config, *log, *queue;
 	int64_t deadline_ms, max_size;
 	int log_format; /* enum maillog_format */
-	bool from_headers, ignore_dots, json, quiet, masquerade_always, alias_files;
+	bool from_headers, ignore_dots, json, quiet, masquerade_always;
 	bool no_queue;
 	int delivery; /* enum send_delivery */
 

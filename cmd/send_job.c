@@ -66,7 +66,7 @@ load_aliases(struct send_job *job)
 {
 	const struct aliases *a = &job->aliases;
 
-	if (aliases_load(job->options->aliases, &job->aliases, &job->why) != 0)
+	if (aliases_load(job->options->route.aliases, &job->aliases, &job->why) != 0)
 		return -1;
 	job->have_aliases = true;
 	for (size_t i = 0; i < a->errors_n; i++)
@@ -124,7 +124,8 @@ message_options(struct send_job *job)
 		.maildomain = job->maildomain,
 		.masquerade = &job->masquerade,
 		.aliases = &job->aliases,
-		.alias_files = options->alias_files,
+		.alias_files = options->route.alias_files,
+		.alias_programs = options->route.alias_programs,
 		.root_to = options->root_to,
 		.default_recipient = options->default_recipient,
 		.local = &job->route.local,
@@ -139,7 +140,8 @@ tell_homeless(const struct send_job *job)
 
 	for (size_t i = 0; local->kind == LOCAL_NONE && i < job->message.recipient_n; i++) {
 		const struct message_recipient *r = &job->message.recipients[i];
-		if (!r->literal && local_is_domain(NULL, r->domain)) {
+		if (!r->literal && local_is_domain(NULL, r->domain) &&
+		    !aliases_is_value_name(r->local)) {
 			log_error("%s: %s", r->original, LOCAL_ADVICE);
 			return;
 		}

@@ -102,7 +102,7 @@ check_aliases(const struct send_options *options)
 	struct aliases aliases;
 	struct fail why;
 
-	if (aliases_load(options->aliases, &aliases, &why) != 0)
+	if (aliases_load(options->route.aliases, &aliases, &why) != 0)
 		return command_fail(&self, &why);
 	for (size_t i = 0; i < aliases.errors_n; i++)
 		fprintf(stderr, "%s:%u: %s\n", aliases.file, aliases.errors[i].line,

@@ -28,13 +28,13 @@ _mxtls() {
     send:--log-format) words="text json" ;;
     send:--aliases | send:--policy | send:--auth | send:--ca-file | send:--config | send:--log) files=-f ;;
     send:--ca-dir | send:--queue) files=-d ;;
-    send:--from | send:-f | send:--full-name | send:-F | send:--maildomain | send:--masquerade | send:--max-size | send:--root-to | send:--default-recipient | send:--local | send:--local-domain | send:--via | send:--port | send:--dkim | send:--helo | send:--timeout | send:--deadline | send:--resolver) return ;;
+    send:--from | send:-f | send:--full-name | send:-F | send:--maildomain | send:--masquerade | send:--max-size | send:--root-to | send:--default-recipient | send:--alias-user | send:--local | send:--local-domain | send:--via | send:--port | send:--dkim | send:--helo | send:--timeout | send:--deadline | send:--resolver) return ;;
     queue:queue) words="list show run flush hold release remove check" ;;
     queue:--log-format) words="text json" ;;
     queue:--format) words="text json nagios prometheus" ;;
-    queue:--policy | queue:--auth | queue:--ca-file | queue:--config | queue:--log) files=-f ;;
+    queue:--policy | queue:--auth | queue:--ca-file | queue:--aliases | queue:--config | queue:--log) files=-f ;;
     queue:--queue | queue:--ca-dir) files=-d ;;
-    queue:--from | queue:--to | queue:--loop | queue:--lifetime | queue:--delay-notice | queue:--via | queue:--port | queue:--dkim | queue:--local | queue:--local-domain | queue:--helo | queue:--timeout | queue:--deadline | queue:--resolver | queue:--maildomain | queue:--warn | queue:--crit) return ;;
+    queue:--from | queue:--to | queue:--loop | queue:--lifetime | queue:--delay-notice | queue:--via | queue:--port | queue:--dkim | queue:--alias-user | queue:--local | queue:--local-domain | queue:--helo | queue:--timeout | queue:--deadline | queue:--resolver | queue:--maildomain | queue:--warn | queue:--crit) return ;;
     policy:policy) words="check explain forget" ;;
     policy:--policy | policy:--auth | policy:--ca-file | policy:--config) files=-f ;;
     policy:--ca-dir) files=-d ;;
@@ -50,8 +50,8 @@ _mxtls() {
         case ${COMP_WORDS[1]} in
         probe) words="--file -f --port --implicit-tls --mx -4 -6 --allow-private --format --json --csv --nagios --prometheus --output -o --pem --list-fields --verbose -v --ca-file --ca-dir --at --enum --check-injection --pace --print-tlsa --next-cert --check-cert --resume --dedupe-output --exclude --rate --names-per-address --back-off --shard --status-file --require --warn --crit --key-types --retries --sni --helo --source --timeout --deadline --concurrency --resolver --trust-ad --no-dane --no-mta-sts --no-tlsrpt --caa --help" ;;
         report) words="--format --json --html --output -o --title --top --verbose -v --compare --survey --name-domains --anonymize --help" ;;
-        send) words="--from-headers -t --ignore-dots -i --from -f --full-name -F --maildomain --masquerade --masquerade-always --max-size --aliases --alias-files --root-to --default-recipient --local --local-domain --policy --via --auth --port --ca-file --ca-dir --dkim --delivery --queue --no-queue --helo --timeout --deadline --resolver --trust-ad --config --log --log-format --json --quiet --verbose -v --help" ;;
-        queue) words="--queue --all --from --to --loop --lifetime --delay-notice --policy --via --auth --port --ca-file --ca-dir --dkim --local --local-domain --helo --timeout --deadline --resolver --trust-ad --config --maildomain --log --log-format --format --json --nagios --prometheus --warn --crit --verbose -v --help" ;;
+        send) words="--from-headers -t --ignore-dots -i --from -f --full-name -F --maildomain --masquerade --masquerade-always --max-size --root-to --default-recipient --aliases --alias-files --alias-programs --alias-user --local --local-domain --policy --via --auth --port --ca-file --ca-dir --dkim --delivery --queue --no-queue --helo --timeout --deadline --resolver --trust-ad --config --log --log-format --json --quiet --verbose -v --help" ;;
+        queue) words="--queue --all --from --to --loop --lifetime --delay-notice --policy --via --auth --port --ca-file --ca-dir --dkim --aliases --alias-files --alias-programs --alias-user --local --local-domain --helo --timeout --deadline --resolver --trust-ad --config --maildomain --log --log-format --format --json --nagios --prometheus --warn --crit --verbose -v --help" ;;
         policy) words="--connect --requiretls --tls-required-no --policy --via --auth --port --ca-file --ca-dir --config --helo --timeout --deadline --resolver --trust-ad --json --verbose -v --help" ;;
         listen) words="--tls --cert --key --self-signed --min-tls --accept --relay-from --deliver --queue --policy --command-timeout --hostname --max-size --max-recipients --stdio --max-connections --max-connections-per-address --timeout --drain --commit-helpers --log --log-to --list-fields --verbose -v --fault --fault-anywhere --help" ;;
         completion) words="--help" ;;

@@ -123,16 +123,6 @@ Delivered-To: nobody@localhost"
     same "$output" "root: a@b"
 }
 
-@test "programs and files in argv and headers are addresses; in the alias file they are refused, never run (DECISIONS A4)" {
-    conf 'maildomain = example.test'
-    printf 'evil: "|touch %s/run"\nfile: %s/run\n' "$dir" "$dir" > "$dir/aliases"
-    s 65 evil file
-    [ ! -e "$dir/run" ]
-    [[ $stderr == *"aliases:1: delivery to a program"* ]] || assert_fail "where" "$stderr"
-    s 0 "|touch $dir/run@example.test"
-    [ ! -e "$dir/run" ]
-}
-
 @test "nothing set: the message is kept in the queue, and the error says what to set" {
     conf 'maildomain = localhost'
     s 0 -t

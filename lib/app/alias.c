@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/crc32c.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "smtp/address.h"
 #include "smtp/header_address.h"
 
 /* --- parsing ------------------------------------------------------------------------------------- */
@@ -239,9 +241,9 @@ aliases_parse(const char *file, struct slice text, struct aliases *aliases_r)
 /* --- files --------------------------------------------------------------------------------------- */
 
 static int
-read_file(const char *file, struct buf *out, struct stat *st_r, struct fail *why)
+read_file(const char *file, int flags, struct buf *out, struct stat *st_r, struct fail *why)
 {
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), rc = 0;
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags), rc = 0;
 	ssize_t n = 0;
 	char *to = NULL;
 
@@ -267,7 +269,7 @@ aliases_load(const char *file, struct aliases *aliases_r, struct fail *why)
 	struct buf text;
 
 	buf_init(&text, LIMIT_CONFIG_BYTES);
-	int rc = read_file(file, &text, &st, why);
+	int rc = read_file(file, 0, &text, &st, why);
 	if (rc != 0 && why->errnum != ENOENT && why->errnum != ENOTDIR) {
 		buf_free(&text);
 		return -1;
@@ -297,6 +299,74 @@ aliases_find(const struct aliases *aliases, const char *local)
 	return e;
 }
 
+/* --- programs and files as recipients ------------------------------------------------------------- */
+
+#define SUM_CHARS 8
+
+const char *
+aliases_value_name(
+    const struct alias_entry *entry, const struct alias_value *value, struct arena *arena)
+{
+	uint32_t sum = crc32c(value->kind == ALIAS_FILE, value->text, strlen(value->text));
+	const char *plain = arena_printf(arena, "|%s.%08x", entry->name, sum);
+	struct buf out;
+
+	buf_init(&out, 4 * LIMIT_LOCAL_PART_BYTES);
+	const char *written = smtp_local_quote(&out, slice_str(plain)) == 0
+				  ? arena_strdup(arena, buf_str(&out))
+				  : plain;
+	buf_free(&out);
+	return written;
+}
+
+/* "|NAME.XXXXXXXX" of a local part, quoted or not, as NAME; false when it is none. */
+static bool
+value_name(const char *local, struct buf *name)
+{
+	if (smtp_local_unquote(name, slice_str(local)) != 0 || name->len < SUM_CHARS + 3)
+		return false;
+	const char *text = buf_str(name), *sum = text + name->len - SUM_CHARS;
+	return text[0] == '|' && sum[-1] == '.' && strspn(sum, "0123456789abcdef") == SUM_CHARS;
+}
+
+bool
+aliases_is_value_name(const char *local)
+{
+	struct buf name;
+
+	buf_init(&name, LIMIT_LOCAL_PART_BYTES);
+	bool is = value_name(local, &name);
+	buf_free(&name);
+	return is;
+}
+
+const struct alias_value *
+aliases_find_value(
+    const struct aliases *aliases, const char *local, const struct alias_entry **entry_r)
+{
+	const struct alias_value *found = NULL;
+	struct arena arena;
+	struct buf name;
+
+	*entry_r = NULL;
+	arena_init(&arena);
+	buf_init(&name, LIMIT_LOCAL_PART_BYTES);
+	if (value_name(local, &name)) {
+		struct slice key = slice_make(name.data + 1, name.len - SUM_CHARS - 2);
+		const struct alias_entry *e = map_get(&aliases->entries, key);
+		for (size_t i = 0; e != NULL && found == NULL && i < e->n; i++) {
+			const struct alias_value *v = &e->values[i];
+			if ((v->kind == ALIAS_PROGRAM || v->kind == ALIAS_FILE) &&
+			    strcmp(aliases_value_name(e, v, &arena), local) == 0)
+				found = v;
+		}
+		*entry_r = found != NULL ? e : NULL;
+	}
+	buf_free(&name);
+	arena_free(&arena);
+	return found;
+}
+
 int
 aliases_include(const char *file, struct arena *arena, struct strs *lists_r, struct fail *why)
 {
@@ -304,7 +374,7 @@ aliases_include(const char *file, struct arena *arena, struct strs *lists_r, str
 	struct buf text;
 
 	buf_init(&text, LIMIT_CONFIG_BYTES);
-	int rc = read_file(file, &text, &st, why);
+	int rc = read_file(file, O_NOFOLLOW, &text, &st, why);
 	struct slice rest = slice_make(text.data, text.len);
 	while (rc == 0 && rest.n > 0) {
 		struct slice line = trim(next_line(&rest));

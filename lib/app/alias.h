@@ -76,7 +76,20 @@ void aliases_free(struct aliases *aliases);
 /* The entry of a local part (as written for SMTP, in any case), or NULL. */
 const struct alias_entry *aliases_find(const struct aliases *aliases, const char *local);
 
-/* The addresses of an :include: file, one list a line, '#' comments; in arena. Fails with CONFIG. */
+/*
+ * How a program or a file of an alias stands in an envelope: as the local part "|NAME.XXXXXXXX" at
+ * localhost, with a checksum of the value, since one alias may have several of them beside the user's
+ * own mailbox. It names what the alias file says and carries nothing itself: when it is delivered,
+ * the value is looked up again, so whoever writes such an address gets no further than with NAME.
+ */
+const char *aliases_value_name(
+    const struct alias_entry *entry, const struct alias_value *value, struct arena *arena);
+bool aliases_is_value_name(const char *local);
+/* The value of such a local part, its entry in *entry_r; NULL when the file has none (any more). */
+const struct alias_value *aliases_find_value(
+    const struct aliases *aliases, const char *local, const struct alias_entry **entry_r);
+
+/* The addresses of an :include: file, one list a line, '#' comments; in arena; not by a link. Fails with CONFIG. */
 int aliases_include(const char *file, struct arena *arena, struct strs *lists_r, struct fail *why);
 
 #endif

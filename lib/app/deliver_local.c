@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "app/alias.h"
 #include "app/deliver_impl.h"
 #include "app/local.h"
 #include "base/mem.h"
@@ -94,12 +95,33 @@ to_mailboxes(struct deliver_group *g)
 	}
 }
 
+static void
+to_aliases(struct deliver_group *g)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		struct deliver_result *r = g->members[i];
+		const char *place;
+		char enhanced[16];
+		struct fail why;
+
+		if (r->status != DELIVER_PENDING || !aliases_is_value_name(r->to->local))
+			continue;
+		if (local_deliver_alias(g->options->local, g->message, r->to->local, g->arena,
+			&place, enhanced, g->deadline, &why) == 0)
+			note(g, r, arena_printf(g->arena, "delivered to %s", place));
+		else
+			note_failure(r, &why, enhanced);
+	}
+}
+
 void
 deliver_local(struct deliver_group *g)
 {
 	const struct local *local = g->options->local;
 	struct fail why;
 
+	if (local != NULL)
+		to_aliases(g);
 	if (local == NULL || local->kind == LOCAL_NONE) {
 		fail_set(&why, FAIL_LOCAL_DELIVERY, "%s", LOCAL_ADVICE);
 		deliver_fail_pending(g, &why);

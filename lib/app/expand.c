@@ -149,24 +149,32 @@ static void
 value(struct expand *e, const struct alias_entry *entry, const struct alias_value *v,
     const char *original)
 {
+	static const char *const kinds[] = { "an address", ":include:", "|command", "/file" };
 	const struct aliases *aliases = e->options->aliases;
 	struct arena *arena = &e->message->arena;
 	const char *from = arena_printf(arena, "%s:%u", aliases->file, entry->line);
 
-	if (v->kind == ALIAS_ADDRESS)
+	if (v->kind == ALIAS_ADDRESS) {
 		list_text(e, v->text, from, original);
-	else if (v->kind == ALIAS_INCLUDE && e->options->alias_files && aliases->trusted)
-		include(e, v->text, from, original);
-	else if (v->kind == ALIAS_INCLUDE)
+	} else if (!(v->kind == ALIAS_PROGRAM ? e->options->alias_programs
+					      : e->options->alias_files)) {
+		problem(e, original,
+		    arena_printf(arena, "%s: %s needs %s = yes in mxtls.conf", from, kinds[v->kind],
+			v->kind == ALIAS_PROGRAM ? "alias-programs" : "alias-files"));
+	} else if (!aliases->trusted) {
 		problem(e, original,
 		    arena_printf(arena,
-			"%s: :include: needs alias-files = yes, and an alias file that "
-			"belongs to root and that nobody else may write to",
-			from));
-	else
-		problem(e, original,
-		    arena_printf(arena, "%s: delivery to a %s is not supported", from,
-			v->kind == ALIAS_PROGRAM ? "program" : "file"));
+			"%s: %s counts only in an alias file that belongs to root and that nobody "
+			"else may write to",
+			from, kinds[v->kind]));
+	} else if (v->kind == ALIAS_INCLUDE) {
+		include(e, v->text, from, original);
+	} else {
+		struct header_address to = { .source = slice_str(original),
+			.local = aliases_value_name(entry, v, arena),
+			.domain = LOCAL_DOMAIN };
+		add(e, &to, NULL, original);
+	}
 }
 
 /* A user of this host that has no alias. */

@@ -109,6 +109,7 @@ struct delivery {
 	uid_t uid;
 	gid_t gid;
 	bool become; /* another user's: by a child that has become it */
+	bool alone;  /* with its own group only */
 	int64_t deadline;
 };
 
@@ -204,7 +205,9 @@ write_mailbox(const struct delivery *d, struct fail *why)
 static int
 become_user(const struct delivery *d, struct fail *why)
 {
-	if (initgroups(d->name, d->gid) != 0 || setgid(d->gid) != 0 || setuid(d->uid) != 0)
+	int rc = d->alone ? setgroups(1, &d->gid) : initgroups(d->name, d->gid);
+
+	if (rc != 0 || setgid(d->gid) != 0 || setuid(d->uid) != 0)
 		return fail_errno(why, FAIL_OS, "becoming user %s", d->name);
 	if (getuid() != d->uid || geteuid() != d->uid || (d->uid != 0 && setuid(0) == 0))
 		return fail_set(why, FAIL_OS, "becoming user %s did not work", d->name);
@@ -245,7 +248,7 @@ make_mbox(const struct delivery *d, struct fail *why)
 static int
 by_child(struct delivery *d, struct fail *why)
 {
-	if (d->local->kind == LOCAL_MBOX && make_mbox(d, why) != 0)
+	if (d->local->kind == LOCAL_MBOX && !d->alone && make_mbox(d, why) != 0)
 		return -1;
 	return aside_run(write_as_user, d, &d->message->text.fd, 1, "delivers to another user",
 	    d->deadline, why);
@@ -280,5 +283,25 @@ local_deliver(const struct local *local, const struct message *message, const ch
 		    "local = "
 		    "lmtp:... in mxtls.conf",
 		    d.name);
+	return by_child(&d, why);
+}
+
+int
+local_deliver_file(const struct local_writer *writer, const struct message *message,
+    const char *path, const char *delivered_to, int64_t deadline, struct fail *why)
+{
+	bool maildir = path[0] != '\0' && path[strlen(path) - 1] == '/';
+	struct local local = { .kind = maildir ? LOCAL_MAILDIR : LOCAL_MBOX };
+	struct delivery d = { .local = &local,
+		.message = message,
+		.mailbox = delivered_to,
+		.path = path,
+		.name = writer->name,
+		.uid = writer->uid,
+		.gid = writer->gid,
+		.become = true,
+		.alone = true,
+		.deadline = deadline };
+
 	return by_child(&d, why);
 }

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "app/lmtp.h"
 #include "app/message.h"
@@ -22,6 +23,10 @@ struct local {
 	struct lmtp_target lmtp;
 	struct strs
 	    domains; /* whose mail is for users of this host, lower case; beside localhost */
+	/* programs and files of aliases (app/alias.h), by whom they are run and written */
+	const char *aliases; /* the alias file, read when one of them is delivered to */
+	const char *alias_user;
+	bool alias_programs, alias_files;
 };
 
 /* What to do about mail that nobody said where to put. */
@@ -50,5 +55,30 @@ bool local_has_user(const struct local *local, const char *local_part);
 int local_deliver(const struct local *local, const struct message *message, const char *mailbox,
     const char *local_part, struct arena *arena, const char **place_r, int64_t deadline,
     struct fail *why);
+
+/*
+ * Deliver to the program or the file that the recipient names (aliases_is_value_name): only where that is
+ * allowed, the alias file is root's and nobody else may write to it, and this process is root's, which
+ * then does it as alias_user with its group alone: never root, never a group of mxtls (DECISIONS A4).
+ * /dev/null takes everything. enhanced_r: RFC 3463, "" for that of the failure. place_r: the program or the
+ * file. Fails as local_deliver and alias_program_run, with ALIAS_LOOP, CONFIG (no such user).
+ */
+int local_deliver_alias(const struct local *local, const struct message *message,
+    const char *local_part, struct arena *arena, const char **place_r, char enhanced_r[16],
+    int64_t deadline, struct fail *why);
+
+/* Who else than a user of this host writes a file: with this user and group alone. */
+struct local_writer {
+	const char *name;
+	uid_t uid;
+	gid_t gid;
+};
+
+/*
+ * Append message to path, an mbox file, or a maildir when path ends in '/', by a child that has become
+ * writer. Only as root. delivered_to: for the field of that name. Fails as local_deliver.
+ */
+int local_deliver_file(const struct local_writer *writer, const struct message *message,
+    const char *path, const char *delivered_to, int64_t deadline, struct fail *why);
 
 #endif

@@ -39,7 +39,8 @@ struct message_options {
 	const struct aliases *aliases;
 	const char *root_to, *default_recipient; /* address lists */
 	const struct local *local;
-	bool alias_files;      /* :include: in aliases counts */
+	bool alias_files;      /* :include: and /file in aliases count */
+	bool alias_programs;   /* |command does */
 	char *const *operands; /* each an address list */
 	size_t operand_n;
 	int64_t max_bytes; /* of the whole text as it will be sent; 0: LIMIT_SUBMIT_BYTES */

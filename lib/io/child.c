@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -166,9 +168,25 @@ place_fd(int fd, int to)
 		_exit(127);
 }
 
-int
-child_exec(struct child *c_r, char *const argv[], char *const envp[], int in, int out, int err,
-    struct fail *why)
+struct exec_user {
+	uid_t uid;
+	gid_t gid;
+};
+
+/* For good; what is not certain ends the process. */
+static void
+become(const struct exec_user *user)
+{
+	if (setgroups(1, &user->gid) != 0 || setgid(user->gid) != 0 || setuid(user->uid) != 0 ||
+	    getuid() != user->uid || geteuid() != user->uid || getegid() != user->gid ||
+	    setuid(0) == 0 || chdir("/") != 0)
+		_exit(127);
+	umask(077);
+}
+
+static int
+exec_child(struct child *c_r, const struct exec_user *user, char *const argv[], char *const envp[],
+    int in, int out, int err, struct fail *why)
 {
 	int held;
 	pid_t pid = fork_child(c_r, &held, why);
@@ -185,8 +203,26 @@ child_exec(struct child *c_r, char *const argv[], char *const envp[], int in, in
 	for (int i = 0; i < 3; i++)
 		place_fd(fds[i], i);
 	close_others(NULL, 0, held, -1);
+	if (user != NULL)
+		become(user);
 	execve(argv[0], argv, envp);
 	_exit(127);
+}
+
+int
+child_exec(struct child *c_r, char *const argv[], char *const envp[], int in, int out, int err,
+    struct fail *why)
+{
+	return exec_child(c_r, NULL, argv, envp, in, out, err, why);
+}
+
+int
+child_exec_as(struct child *c_r, uid_t uid, gid_t gid, char *const argv[], char *const envp[],
+    int in, int out, int err, struct fail *why)
+{
+	struct exec_user user = { uid, gid };
+
+	return exec_child(c_r, &user, argv, envp, in, out, err, why);
 }
 
 int

@@ -29,6 +29,13 @@ int child_fork(struct child *c_r, int (*fn)(void *arg), void *arg, const int *ke
 int child_exec(struct child *c_r, char *const argv[], char *const envp[], int in, int out, int err,
     struct fail *why);
 
+/*
+ * The same for a process of root, as another user: with this user and group alone, no supplementary
+ * groups, umask 077, in folder "/". It becomes 127 rather than keep any right of ours.
+ */
+int child_exec_as(struct child *c_r, uid_t uid, gid_t gid, char *const argv[], char *const envp[],
+    int in, int out, int err, struct fail *why);
+
 /* Wait for its end: *status_r as of waitpid(2). Fails with TIMEOUT, CANCELLED; then it can be waited for again. */
 int child_wait(struct child *c, int *status_r, int64_t deadline, struct fail *why);
 

@@ -121,9 +121,9 @@ TEST(users_become_recipients)
 		    false },
 		{ "d2", "m.test", NULL, NULL, "end@x.test", false },
 		{ "prog", "m.test", NULL, NULL,
-		    " {prog: f:6: delivery to a program is not supported}", false },
-		{ "file", "m.test", NULL, NULL, " {file: f:7: delivery to a file is not supported}",
-		    false },
+		    " {prog: f:6: |command needs alias-programs = yes in mxtls.conf}", false },
+		{ "file", "m.test", NULL, NULL,
+		    " {file: f:7: /file needs alias-files = yes in mxtls.conf}", false },
 		/* text that only looks like it (DECISIONS A4) */
 		{ "\"|/bin/x\", /etc/passwd, \":include:/l\"", "m.test", NULL, NULL,
 		    "|/bin/x@m.test /etc/passwd@m.test \":include:/l\"@m.test", false },
@@ -159,6 +159,47 @@ TEST(users_become_recipients)
 		TEST_ROW("%s", rows[i].given);
 		strs_add(&local.domains, &arena, "host.test");
 		CHECK_STR(expanded(rows[i].given, &o, rows[i].domain, &out), rows[i].want);
+	}
+	aliases_free(&a);
+	buf_free(&out);
+	arena_free(&arena);
+}
+
+TEST(programs_and_files_are_recipients_of_their_own)
+{
+	static const char file[] =
+	    "u: \\u, \"|/bin/x -y\", |/bin/z, /tmp/f\nv: |/bin/z\n\"a b\": /x\n";
+	struct message_options o = { .alias_programs = true, .alias_files = true };
+	static const char *const foreign[] = { "u", "|u", "|u.00000000", "|u.0000", "u.1b4ac4c2",
+		"|.12345678", "", "|x.12345678", "\"|u.\"" };
+	const struct alias_entry *e, *found;
+	struct aliases a;
+	struct arena arena;
+	struct buf out;
+
+	arena_init(&arena);
+	buf_init(&out, 4000);
+	aliases_parse("f", slice_str(file), &a);
+	o.aliases = &a;
+	CHECK(strstr(expanded("u", &o, "m.test", &out), "belongs to root") != NULL);
+	a.trusted = true;
+	e = aliases_find(&a, "u");
+	for (size_t i = 1; e != NULL && i < e->n; i++) {
+		const char *name = aliases_value_name(e, &e->values[i], &arena);
+		TEST_ROW("%s", name);
+		CHECK(aliases_is_value_name(name));
+		CHECK(aliases_find_value(&a, name, &found) == &e->values[i] && found == e);
+		CHECK(strstr(expanded("U", &o, "m.test", &out), name) != NULL);
+		/* the same value of another alias is another recipient */
+		CHECK(strstr(expanded("v", &o, "m.test", &out), name) == NULL);
+	}
+	CHECK(strncmp(expanded("u", &o, "m.test", &out), "u@m.test |u.", 12) == 0);
+	CHECK(strncmp(expanded("\"a b\"", &o, "m.test", &out), "\"|a b.", 6) == 0);
+	o.alias_programs = false;
+	CHECK(strstr(expanded("u", &o, "m.test", &out), "needs alias-programs") != NULL);
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
+		TEST_ROW("%s", foreign[i]);
+		CHECK(aliases_find_value(&a, foreign[i], &found) == NULL && found == NULL);
 	}
 	aliases_free(&a);
 	buf_free(&out);
