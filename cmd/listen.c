@@ -6,9 +6,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "app/exclude.h"
 #include "app/identity.h"
+#include "app/listen_address.h"
 #include "app/listener.h"
 #include "app/receive_log.h"
+#include "app/tls_files.h"
 #include "app/places.h"
 #include "base/clock.h"
 #include "base/facts.h"
@@ -23,22 +26,25 @@
 #include "route.h"
 #include "tls/tls.h"
 
-enum { STARTTLS_OFF, STARTTLS_OFFER, STARTTLS_REQUIRE };
 enum { LOG_TEXT, LOG_JSON };
 
 struct listen_options {
-	const char *hostname, *deliver, *queue, *policy, *log_to; /* NULL: not given */
-	struct strs certs, keys, accept, relay_from, faults;
+	const char *hostname, *deliver, *queue, *policy, *log_to, *client_ca; /* NULL: not given */
+	struct strs certs, keys, accept, relay_from, faults, allow, exempt;
 	int64_t max_size, max_recipients, max_connections, max_connections_per_address;
-	int64_t timeout_ms, drain_ms, commit_helpers, command_ms;
-	int tls, min_tls, log, verbose; /* min_tls: enum tls_version */
-	bool self_signed, stdio, fault_anywhere, list_fields;
+	int64_t timeout_ms, handshake_ms, drain_ms, commit_helpers, command_ms;
+	int tls, min_tls, client_cert, log, verbose; /* min_tls: enum tls_version */
+	bool self_signed, implicit_tls, stdio, fault_anywhere, list_fields;
 };
 
 /* Postfix's words (smtpd_tls_security_level) are understood, too (DECISIONS F44). */
-static const struct opt_word tls_words[] = { { "off", STARTTLS_OFF }, { "offered", STARTTLS_OFFER },
-	{ "required", STARTTLS_REQUIRE }, { "none", STARTTLS_OFF }, { "may", STARTTLS_OFFER },
-	{ "encrypt", STARTTLS_REQUIRE }, { NULL, 0 } };
+static const struct opt_word tls_words[] = { { "off", SMTP_TLS_OFF },
+	{ "offered", SMTP_TLS_OFFERED }, { "required", SMTP_TLS_REQUIRED },
+	{ "none", SMTP_TLS_OFF }, { "may", SMTP_TLS_OFFERED }, { "encrypt", SMTP_TLS_REQUIRED },
+	{ NULL, 0 } };
+
+static const struct opt_word client_certs[] = { { "off", TLS_CLIENT_CERT_NO },
+	{ "request", TLS_CLIENT_CERT_ASK }, { "required", TLS_CLIENT_CERT_REQUIRE }, { NULL, 0 } };
 
 static const struct opt_word versions[] = { { "TLSv1.0", TLS_VERSION_1_0 },
 	{ "TLSv1.1", TLS_VERSION_1_1 }, { "TLSv1.2", TLS_VERSION_1_2 },
@@ -52,14 +58,21 @@ static const struct opt listen_opts[] = {
 	ROW(WORD, tls, "tls", 0, "MODE",
 	    "offer STARTTLS, or require it (not for a public MX: RFC 3207)", .words = tls_words,
 	    .initial = "offered"),
+	ROW(FLAG, implicit_tls, "implicit-tls", 0, NULL, "TLS from the first byte, no STARTTLS"),
+	ROW(STRS, exempt, "tls-exempt", 0, "ADDRESS",
+	    "recipient of mail in clear where TLS is required, such as that of TLS reports"),
 	ROW(STRS, certs, "cert", 0, "FILE", "certificate chain, PEM, leaf first"),
 	ROW(STRS, keys, "key", 0, "FILE", "private key of the --cert in the same place, PEM"),
 	ROW(FLAG, self_signed, "self-signed", 0, NULL,
 	    "make a certificate for the host name at start, for tests"),
 	ROW(WORD, min_tls, "min-tls", 0, "VERSION", "oldest TLS version", .words = versions,
 	    .initial = "TLSv1.2"),
+	ROW(WORD, client_cert, "client-cert", 0, "MODE", "certificates of clients, for the log",
+	    .words = client_certs, .initial = "off"),
+	ROW(STR, client_ca, "client-ca", 0, "FILE", "roots that verify them, PEM"),
 
 	OPT_GROUP("Mail"),
+	ROW(STRS, allow, "allow-from", 0, "CIDR", "serve only clients of these networks"),
 	ROW(STRS, accept, "accept", 0, "DOMAIN",
 	    "take mail for this domain or address, or those in a file (with a slash)"),
 	ROW(STRS, relay_from, "relay-from", 0, "CIDR",
@@ -90,6 +103,8 @@ static const struct opt listen_opts[] = {
 	    .initial = "50"),
 	ROW(DURATION, timeout_ms, "timeout", 0, "TIME", "wait for one command at most", .min = 1,
 	    .initial = "300s"),
+	ROW(DURATION, handshake_ms, "handshake-timeout", 0, "TIME", "for a TLS handshake at most",
+	    .min = 1, .initial = "30s"),
 	ROW(DURATION, drain_ms, "drain", 0, "TIME", "after SIGTERM, wait for sessions at most",
 	    .initial = "30s"),
 	ROW(INT, commit_helpers, "commit-helpers", 0, "N", "processes that write messages to disk",
@@ -111,7 +126,8 @@ static const struct opt listen_opts[] = {
 	OPT_TABLE_END,
 };
 
-static const char *const usage[] = { "[OPTION]... ADDRESS:PORT...", "[OPTION]... --stdio", NULL };
+static const char *const usage[] = { "[OPTION]... ADDRESS:PORT[,SETTING]...", "[OPTION]... --stdio",
+	NULL };
 
 static const char *const examples[] = {
 	"mxtls listen --self-signed --accept a.example --deliver discard 127.0.0.1:2525",
@@ -165,32 +181,48 @@ set_up_log(const struct listen_options *options, struct receiver *receiver, stru
 	return 0;
 }
 
-/* STARTTLS as asked for, or nothing is started: a missing certificate never turns it off (reference S30). */
+struct job {
+	struct listener listener;
+	struct receiver receiver;
+	struct smtp_server_config
+	    config; /* of --stdio, and what those of the addresses are made of */
+	struct smtp_server_config configs[LISTEN_ADDRESSES];
+	struct listen_address addresses[LISTEN_ADDRESSES];
+	struct tls_files tls;
+	struct exclude allow;
+	struct rules *rules;
+	struct commit commit;
+	struct fail why;
+	bool stdio;
+	int ret;
+};
+
+/* TLS as asked for, or nothing is started: a missing certificate never turns it off (reference S30). */
 static int
-set_up_tls(
-    const struct listen_options *options, struct smtp_server_config *config, struct fail *why)
+set_up_tls(const struct listen_options *options, struct job *job, struct fail *why)
 {
-	struct tls_server_options tls = { .cert_files = (const char *const *)options->certs.v,
+	job->tls.options = (struct tls_server_options){
+		.cert_files = (const char *const *)options->certs.v,
 		.key_files = (const char *const *)options->keys.v,
 		.n = options->certs.n,
-		.self_signed_name = options->self_signed ? config->hostname : NULL,
-		.min = (enum tls_version)options->min_tls };
-
+		.self_signed_name = options->self_signed ? job->config.hostname : NULL,
+		.min = (enum tls_version)options->min_tls,
+		.client = (enum tls_client_cert)options->client_cert,
+		.client_ca = options->client_ca,
+	};
+	if (options->client_ca != NULL && options->client_cert == TLS_CLIENT_CERT_NO)
+		job->tls.options.client = TLS_CLIENT_CERT_ASK;
+	if (options->client_ca == NULL && options->client_cert == TLS_CLIENT_CERT_REQUIRE)
+		return fail_set(why, FAIL_USAGE, "--client-cert required needs --client-ca");
 	if (options->certs.n != options->keys.n)
 		return fail_set(why, FAIL_USAGE, "%zu --cert and %zu --key: they come in pairs",
 		    options->certs.n, options->keys.n);
 	if (options->certs.n > 0 && options->self_signed)
 		return fail_set(why, FAIL_USAGE, "--self-signed and --cert exclude each other");
-	config->tls = options->tls == STARTTLS_OFF     ? SMTP_TLS_OFF
-		      : options->tls == STARTTLS_OFFER ? SMTP_TLS_OFFERED
-						       : SMTP_TLS_REQUIRED;
-	if (config->tls == SMTP_TLS_OFF)
-		return 0;
 	if (options->certs.n == 0 && !options->self_signed)
 		return fail_set(why, FAIL_USAGE,
 		    "STARTTLS needs --cert and --key, or --self-signed, or --tls off");
-	config->tls_ctx = tls_ctx_server(&tls, why);
-	return config->tls_ctx == NULL ? -1 : 0;
+	return tls_files_load(&job->tls, why);
 }
 
 static int
@@ -207,55 +239,93 @@ set_up_faults(const struct listen_options *options, struct arena *arena,
 	return 0;
 }
 
-/* Open one socket. */
+/* The addresses to listen on: operands, or sockets of the service manager. How many, or -1. */
 static int
-open_socket(const struct listen_options *options, const char *operand, struct listener *l,
-    struct addr *bound_r, struct fail *why)
+find_addresses(const struct listen_options *options, const struct strs *operands, struct job *job,
+    struct fail *why)
 {
-	struct addr at;
+	int n = (int)operands->n;
 
-	if (addr_parse(slice_str(operand), -1, &at, why) != 0)
-		return -1;
-	/* DECISIONS F43: a receiver that misbehaves on purpose is for this machine */
-	if (options->faults.n > 0 && !options->fault_anywhere && !addr_is_loopback(&at))
-		return fail_set(why, FAIL_USAGE,
-		    "--fault listens on loopback only, unless --fault-anywhere is given");
-	int fd = socket_listen(&at, 4096, bound_r, why);
-	if (fd < 0)
-		return -1;
-	l->fds[l->n++] = fd;
-	return 0;
+	for (int i = 0; i < n; i++)
+		if (listen_address_parse(slice_str(operands->v[i]), &job->addresses[i], why) != 0)
+			return -1;
+	if (n == 0 && (n = listen_address_passed(job->addresses, why)) <= 0)
+		return n < 0 ? -1
+			     : fail_set(why, FAIL_USAGE,
+				   "expected 1 to %d ADDRESS:PORT, or sockets in LISTEN_FDS",
+				   LISTEN_ADDRESSES);
+	for (int i = 0; i < n; i++) {
+		struct listen_address *a = &job->addresses[i];
+		/* DECISIONS F43: a receiver that misbehaves on purpose is for this machine */
+		if (options->faults.n > 0 && !options->fault_anywhere && !addr_is_loopback(&a->at))
+			return fail_set(why, FAIL_USAGE,
+			    "--fault listens on loopback only, unless --fault-anywhere is given");
+		if (!a->tls_set)
+			a->tls = job->config.tls;
+		a->implicit_tls |= options->implicit_tls && !a->tls_set;
+	}
+	return n;
 }
 
 /* Open the sockets, all or none, and say where: the only lines on stdout. */
 static int
-open_sockets(const struct listen_options *options, const struct strs *operands, struct listener *l,
-    struct fail *why)
+open_sockets(struct job *job, int n, struct fail *why)
 {
-	struct addr bound[LISTENER_ADDRESSES];
 	char text[ADDR_TEXT_BYTES];
 
-	for (size_t i = 0; i < operands->n; i++)
-		if (open_socket(options, operands->v[i], l, &bound[i], why) != 0)
+	for (int i = 0; i < n; i++) {
+		struct listen_address *a = &job->addresses[i];
+		if (a->fd < 0 && (a->fd = socket_listen(&a->at, 4096, &a->at, why)) < 0)
 			return -1;
-	for (size_t i = 0; i < operands->n; i++) {
-		addr_str(&bound[i], text);
+	}
+	for (int i = 0; i < n; i++) {
+		struct listen_address *a = &job->addresses[i];
+		job->configs[i] = job->config;
+		job->configs[i].tls = a->implicit_tls ? SMTP_TLS_REQUIRED : a->tls;
+		job->configs[i].implicit_tls = a->implicit_tls;
+		job->listener.at[i] = (struct listener_address){ a->fd, &job->configs[i] };
+		addr_str(&a->at, text);
 		printf("listening on %s\n", text);
 	}
+	job->listener.n = (size_t)n;
 	fflush(stdout);
 	return 0;
 }
 
-struct job {
-	struct listener listener;
-	struct receiver receiver;
-	struct smtp_server_config config;
-	struct commit commit;
-	struct rules *rules;
+/* New certificates, when there are any: for every session that begins TLS from now on. */
+static void
+look_at_files(void *arg, bool hangup)
+{
+	struct job *job = arg;
+	struct tls_ctx *old;
 	struct fail why;
-	bool stdio;
-	int ret;
-};
+	char fingerprint[65];
+
+	if (job->tls.ctx == NULL)
+		return;
+	int ret = tls_files_reload(&job->tls, hangup, &old, &why);
+	if (ret < 0)
+		log_error("the certificates of before stay in use: %s", why.text);
+	if (ret <= 0)
+		return;
+	job->config.tls_ctx = job->tls.ctx;
+	for (size_t i = 0; i < job->listener.n; i++)
+		job->configs[i].tls_ctx = job->tls.ctx;
+	tls_ctx_free(old);
+	tls_ctx_server_fingerprint(job->tls.ctx, fingerprint);
+	log_info("certificates loaded again; SHA-256 of the first: %s", fingerprint);
+}
+
+/* Does any session of these need certificates? */
+static bool
+wants_tls(const struct job *job, int n)
+{
+	bool wanted = n == 0 && job->config.tls != SMTP_TLS_OFF;
+
+	for (int i = 0; i < n; i++)
+		wanted |= job->addresses[i].tls != SMTP_TLS_OFF || job->addresses[i].implicit_tls;
+	return wanted;
+}
 
 /* One session on descriptors 0 and 1, which may be one socket (inetd), pipes or a terminal. */
 static void
@@ -374,6 +444,27 @@ set_up_store(const struct listen_options *options, struct arena *arena, struct j
 	return 0;
 }
 
+/* --allow-from, and recipients of --tls-exempt, as they must be written. */
+static int
+set_up_allow(const struct listen_options *options, struct job *job, struct fail *why)
+{
+	struct smtp_path path;
+	struct fail what;
+
+	for (size_t i = 0; i < options->allow.n; i++)
+		if (exclude_add(&job->allow, slice_str(options->allow.v[i]), &what) != 0 ||
+		    job->allow.names.n > 0)
+			return fail_set(why, FAIL_USAGE,
+			    "--allow-from: '%s' is no network: expected 192.0.2.0/24 or the like",
+			    options->allow.v[i]);
+	job->listener.allow = options->allow.n > 0 ? &job->allow : NULL;
+	for (size_t i = 0; i < options->exempt.n; i++)
+		if (smtp_mailbox_parse(slice_str(options->exempt.v[i]), &path, &what) != 0)
+			return fail_set(why, FAIL_USAGE, "--tls-exempt: '%s': %s",
+			    options->exempt.v[i], what.text);
+	return 0;
+}
+
 static int
 set_up(const struct listen_options *options, const struct strs *operands, struct arena *arena,
     struct job *job)
@@ -387,17 +478,25 @@ set_up(const struct listen_options *options, const struct strs *operands, struct
 	config->max_message_bytes = options->max_size;
 	config->max_recipients = (unsigned)options->max_recipients;
 	config->command_timeout_ms = options->timeout_ms;
+	config->handshake_timeout_ms = options->handshake_ms;
+	config->tls = (enum smtp_server_tls)options->tls;
+	config->implicit_tls = options->implicit_tls;
+	config->tls_exempt = (const char *const *)options->exempt.v;
+	config->tls_exempt_n = options->exempt.n;
 	receiver_init(&job->receiver, config->hostname);
 	if (check_hostname(config->hostname, &job->why) != 0)
 		return -1;
 	if (set_up_log(options, &job->receiver, &job->why) != 0)
 		return -1;
-	if (set_up_accept(options, arena, job) != 0 ||
-	    set_up_tls(options, config, &job->why) != 0 ||
+	int n = options->stdio ? 0 : find_addresses(options, operands, job, &job->why);
+	if (n < 0 || set_up_accept(options, arena, job) != 0 ||
+	    (wants_tls(job, n) && set_up_tls(options, job, &job->why) != 0))
+		return -1;
+	config->tls_ctx = job->tls.ctx;
+	if (set_up_allow(options, job, &job->why) != 0 ||
 	    set_up_faults(options, arena, config, &job->why) != 0 ||
 	    set_up_store(options, arena, job) != 0)
 		return -1;
-	job->listener.config = config;
 	job->listener.receiver = &job->receiver;
 	job->listener.drain_ms = options->drain_ms;
 	job->listener.max_connections = (unsigned)options->max_connections;
@@ -406,7 +505,9 @@ set_up(const struct listen_options *options, const struct strs *operands, struct
 	job->listener.max_per_network = (unsigned)options->max_connections_per_address;
 	config->trace = options->verbose > 1 ? trace : NULL;
 	config->busy = &job->listener.busy;
-	return options->stdio ? 0 : open_sockets(options, operands, &job->listener, &job->why);
+	job->listener.look = look_at_files;
+	job->listener.look_ctx = job;
+	return options->stdio ? 0 : open_sockets(job, n, &job->why);
 }
 
 static int
@@ -420,13 +521,13 @@ listen_run(const void *arg, const struct strs *operands)
 		facts_list_fields(&fact_table_inbound_facts, stdout);
 		return EX_OK;
 	}
-	if (options->stdio ? operands->n != 0
-			   : operands->n == 0 || operands->n > LISTENER_ADDRESSES)
-		return command_usage_error(&cmd_listen, options->stdio
-							    ? "--stdio takes no ADDRESS:PORT"
-							    : "expected 1 to 4 ADDRESS:PORT");
+	if (options->stdio && operands->n != 0)
+		return command_usage_error(&cmd_listen, "--stdio takes no ADDRESS:PORT");
+	if (operands->n > LISTEN_ADDRESSES)
+		return command_usage_error(&cmd_listen, "more than 7 ADDRESS:PORT");
 	struct job *job = mem_alloc(sizeof(*job));
 	arena_init(&arena);
+	exclude_init(&job->allow);
 	job->stdio = options->stdio;
 	tls_init();
 	if (set_up(options, operands, &arena, job) != 0) {
@@ -452,7 +553,8 @@ listen_run(const void *arg, const struct strs *operands)
 out:
 	receiver_fini(&job->receiver);
 	rules_free(job->rules);
-	tls_ctx_free(job->config.tls_ctx);
+	exclude_free(&job->allow);
+	tls_ctx_free(job->tls.ctx);
 	arena_free(&arena);
 	free(job);
 	return status;

@@ -111,7 +111,7 @@ ROWS
     run -64 "$MXTLS" send < /dev/null
     has "no recipient"
     run -64 "$MXTLS" listen
-    has "expected 1 to 4 ADDRESS:PORT"
+    has "expected 1 to 7 ADDRESS:PORT"
     run -64 "$MXTLS" listen --stdio 127.0.0.1:0
     has "--stdio takes no ADDRESS:PORT"
     run -64 "$MXTLS" listen --self-signed 127.0.0.1:0

@@ -165,7 +165,7 @@ clients() {
 @test "wrong usage is told, and nothing is started" {
     local row
     # shellcheck disable=SC2089,SC2090 # words, and their quotes are meant
-    for row in "--self-signed --deliver discard|expected 1 to 4 ADDRESS:PORT" "--deliver discard 127.0.0.1:0|STARTTLS needs --cert and --key" \
+    for row in "--self-signed --deliver discard|expected 1 to 7 ADDRESS:PORT" "--deliver discard 127.0.0.1:0|STARTTLS needs --cert and --key" \
         "--self-signed 127.0.0.1:0|--deliver is missing" "--self-signed --deliver mh:x 127.0.0.1:0|--deliver: 'mh:x' is not known" \
         "--cert x --deliver discard 127.0.0.1:0|they come in pairs" "--self-signed --deliver discard --stdio 127.0.0.1:0|takes no ADDRESS:PORT" \
         "--self-signed --accept a..b --deliver discard 127.0.0.1:0|'a..b' is no mail domain" "--self-signed --hostname a;b --deliver discard 127.0.0.1:0|'a;b'" \

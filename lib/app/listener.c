@@ -79,6 +79,7 @@ cap_leave(struct listener *l, struct network *network)
 
 struct visit {
 	struct listener *listener;
+	const struct smtp_server_config *config;
 	struct network *network;
 	struct addr peer;
 	int fd;
@@ -91,7 +92,7 @@ visit_serve(struct visit *v)
 	struct receipt *receipt = receipt_new(l->receiver);
 	struct smtp_session session;
 
-	smtp_server_run(conn_plain(v->fd), l->config, &v->peer, receipt, &session);
+	smtp_server_run(conn_plain(v->fd), v->config, &v->peer, receipt, &session);
 	receive_log_session(l->receiver, &session);
 	receipt_free(receipt);
 }
@@ -187,26 +188,39 @@ children_stop(struct listener *l)
 
 /* --- accepting ------------------------------------------------------------------------------------ */
 
+/* reply: all the client hears. */
 static void
-refuse(struct listener *l, const struct addr *peer, const char *reason, int fd)
+turn_away(
+    struct listener *l, const struct addr *peer, const char *reason, const char *reply, int fd)
 {
-	static const char busy[] = "421 4.7.0 Too many connections, try again later\r\n";
-
 	l->refused++;
 	receive_log_turned_away(l->receiver, peer, reason);
 	/* one try: a client that does not even read this is not waited for */
-	if (write(fd, busy, sizeof(busy) - 1) < 0) {
+	if (write(fd, reply, strlen(reply)) < 0) {
 		/* gone already */
 	}
 	close(fd);
 }
 
 static void
-admit(struct listener *l, int fd, const struct addr *peer)
+refuse(struct listener *l, const struct addr *peer, const char *reason, int fd)
 {
-	struct network *network = cap_enter(l, peer);
+	turn_away(l, peer, reason, "421 4.7.0 Too many connections, try again later\r\n", fd);
+}
+
+static void
+admit(struct listener *l, const struct listener_address *at, int fd, const struct addr *peer)
+{
+	struct network *network;
 	struct fail why;
 
+	if (l->allow != NULL && !exclude_addr(l->allow, peer)) {
+		/* RFC 5321 s3.1: a greeting for those who are not served at all */
+		turn_away(l, peer, "not in --allow-from",
+		    "554 5.7.1 No service for your address\r\n", fd);
+		return;
+	}
+	network = cap_enter(l, peer);
 	if (network == NULL) {
 		refuse(l, peer,
 		    l->open >= l->max_connections ? "too many connections"
@@ -216,7 +230,7 @@ admit(struct listener *l, int fd, const struct addr *peer)
 	}
 	l->accepted++;
 	struct visit *v = mem_alloc(sizeof(*v));
-	*v = (struct visit){ l, network, *peer, fd };
+	*v = (struct visit){ l, at->config, network, *peer, fd };
 	if (!sched_has_fibers()) {
 		visit_fork(l, v);
 	} else if (fiber_spawn(visit_fiber, v, "session", DEADLINE_NEVER, &why) != 0) {
@@ -246,15 +260,16 @@ out_of_descriptors(struct listener *l, int listen_fd, const struct fail *why)
 
 /* Everything that waits at one socket, at most as many as fit between two looks at the others. */
 static void
-accept_waiting(struct listener *l, int listen_fd)
+accept_waiting(struct listener *l, const struct listener_address *at)
 {
+	int listen_fd = at->fd;
 	struct addr peer;
 	struct fail why;
 
 	for (int i = 0; i < 64; i++) {
 		int fd = socket_accept(listen_fd, &peer, clock_ms(), &why);
 		if (fd >= 0) {
-			admit(l, fd, &peer);
+			admit(l, at, fd, &peer);
 			continue;
 		}
 		if (why.code == FAIL_OS)
@@ -263,9 +278,21 @@ accept_waiting(struct listener *l, int listen_fd)
 	}
 }
 
+/* What happens every now and then. */
+static void
+look(struct listener *l, bool hangup)
+{
+	if (!hangup && clock_ms() < l->look_at)
+		return;
+	l->look_at = clock_deadline(FLOOD_WINDOW_MS);
+	receive_log_flush(l->receiver, false);
+	if (l->look != NULL)
+		l->look(l->look_ctx, hangup);
+}
+
 /* A caught signal: true when it says stop. */
 static bool
-take_signal(void)
+take_signal(struct listener *l)
 {
 	switch (signals_next()) {
 	case 0:
@@ -275,6 +302,7 @@ take_signal(void)
 			log_error("SIGHUP: cannot open the log again: %s", strerror(errno));
 		else
 			log_info("SIGHUP: the log is open again");
+		look(l, true);
 		return false;
 	default:
 		return signals_stop_seen() != 0;
@@ -284,11 +312,11 @@ take_signal(void)
 static int
 accept_loop(struct listener *l, struct fail *why)
 {
-	struct io_fd fds[LISTENER_ADDRESSES + 1];
+	struct io_fd fds[LISTEN_ADDRESSES + 1];
 
 	for (;;) {
 		for (size_t i = 0; i < l->n; i++)
-			fds[i] = (struct io_fd){ l->fds[i], IO_READ, 0 };
+			fds[i] = (struct io_fd){ l->at[i].fd, IO_READ, 0 };
 		fds[l->n] = (struct io_fd){ signals_fd(), IO_READ, 0 };
 		/* children that end are looked for now and then, when there are any; and the log */
 		int64_t deadline = clock_deadline(children == NULL ? FLOOD_WINDOW_MS : 100);
@@ -301,12 +329,12 @@ accept_loop(struct listener *l, struct fail *why)
 			return -1;
 		}
 		children_reap(l, clock_ms());
-		receive_log_flush(l->receiver, false);
-		if (fds[l->n].revents != 0 && take_signal())
+		look(l, false);
+		if (fds[l->n].revents != 0 && take_signal(l))
 			return 0;
 		for (size_t i = 0; i < l->n; i++)
 			if (fds[i].revents != 0)
-				accept_waiting(l, fds[i].fd);
+				accept_waiting(l, &l->at[i]);
 	}
 }
 
@@ -332,7 +360,7 @@ listener_run(struct listener *l, struct fail *why)
 	l->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	int ret = accept_loop(l, why);
 	for (size_t i = 0; i < l->n; i++)
-		close(l->fds[i]);
+		close(l->at[i].fd);
 	if (l->reserve_fd >= 0)
 		close(l->reserve_fd);
 	if (sched_has_fibers()) {

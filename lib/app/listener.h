@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "app/exclude.h"
+#include "app/listen_address.h"
 #include "app/receive.h"
 #include "base/map.h"
 
@@ -13,20 +15,25 @@
  * without fibers, in a child process. TERM and INT drain: no new connection, idle sessions get 421, those in
  * a transaction may finish within drain_ms.
  */
-#define LISTENER_ADDRESSES 4
-
 struct listener {
-	int fds[LISTENER_ADDRESSES];
+	struct listener_address {
+		int fd;
+		const struct smtp_server_config *config;
+	} at[LISTEN_ADDRESSES];
 	size_t n;
-	const struct smtp_server_config *config;
 	struct receiver *receiver;
+	const struct exclude *allow; /* networks of clients that are served; NULL: all */
 	unsigned max_connections, max_per_network; /* a network: an IPv4 address or an IPv6 /64 */
 	int64_t drain_ms;
+	/* every 10 seconds, and at once on SIGHUP: look what changed. May be NULL */
+	void (*look)(void *ctx, bool hangup);
+	void *look_ctx;
 
 	/* private */
 	unsigned open;
 	bool busy; /* more than 80 % of max_connections are open: for smtp_server_config.busy */
 	struct map networks; /* open connections of each */
+	int64_t look_at;     /* when the next look is due */
 	int reserve_fd;      /* given up for a moment when descriptors run out */
 	uint64_t accepted, refused;
 };

@@ -115,6 +115,10 @@ session_facts(struct arena *arena, const struct smtp_session *s, enum inbound_ev
 	f->tls_cipher = word(arena, s->tls_cipher);
 	f->tls_group = word(arena, s->tls_group);
 	f->tls_sni = word(arena, s->tls_sni);
+	f->client_fingerprint = word(arena, s->client_fingerprint);
+	f->client_subject = word(arena, s->client_subject);
+	if (f->client_fingerprint != NULL)
+		f->client_verified = s->client_verified ? TRI_YES : TRI_NO;
 }
 
 static void
@@ -185,7 +189,7 @@ refused(struct receiver *r, const struct smtp_session *s, enum smtp_event event,
 	session_facts(&arena, s, INBOUND_REFUSED, &f);
 	if (event == SMTP_EVENT_MAIL_REFUSED || s->mail)
 		sender_facts(&arena, event == SMTP_EVENT_MAIL_REFUSED ? path : &s->sender, &f);
-	if (event == SMTP_EVENT_RCPT_REFUSED && path != NULL)
+	if (event != SMTP_EVENT_MAIL_REFUSED && path != NULL)
 		strs_add(&f.to, &arena, path_text(&arena, path));
 	f.code = code;
 	f.outcome = arena_strdup(&arena, text);

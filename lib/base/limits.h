@@ -33,6 +33,7 @@
 #define LIMIT_CHAIN_BYTES (100 * 1024) /* certificate message; OpenSSL's own default */
 #define LIMIT_CHAIN_DEPTH 10           /* intermediates accepted when a chain is built */
 #define LIMIT_CHAIN_CERTS 32           /* certificates of a chain kept as facts; real ones have 5 */
+#define LIMIT_SERVER_CERTS 200         /* names of a server with certificates of their own */
 #define LIMIT_SANS 200                 /* names kept of one certificate */
 #define LIMIT_CERT_TEXT_BYTES 1024     /* one name or distinguished name of a certificate */
 #define LIMIT_DANE_VERIFICATIONS 16    /* chains built for the TLSA records of one server */

@@ -271,7 +271,7 @@ conn_input_bytes(const struct conn *conn)
 	int waiting = 0;
 
 	if (conn->tls != NULL)
-		return n + tls_pending(conn->tls);
+		return n + tls_input_bytes(conn->tls);
 	if (ioctl(conn->in_fd, FIONREAD, &waiting) == 0 && waiting > 0)
 		n += (size_t)waiting;
 	return n;

@@ -54,7 +54,7 @@ bool conn_has_line(const struct conn *conn);
  * The same, having looked into the socket; never waits. What goes wrong there is left to the next read.
  */
 bool conn_poll_line(struct conn *conn);
-/* How many bytes wait: read and not consumed, and (plain) in the socket right now. Never waits. */
+/* How many bytes wait: read and not consumed, and in the socket right now; inside TLS of whole records. Never waits. */
 size_t conn_input_bytes(const struct conn *conn);
 /* Wait until a plain conn's next byte is there and tell it without consuming: 0-255, or -1. Sockets only. */
 int conn_peek(struct conn *conn, int64_t deadline, struct fail *why);

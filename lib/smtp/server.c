@@ -10,7 +10,6 @@
 #include "io/io.h"
 #include "io/sched.h"
 #include "smtp/session.h"
-#include "smtp/starttls.h"
 
 void
 smtp_server_config_init(struct smtp_server_config *config)
@@ -28,6 +27,15 @@ smtp_server_config_init(struct smtp_server_config *config)
 }
 
 /* --- replies ------------------------------------------------------------------------------------- */
+
+/* Slots run out, so that less than the usual time is given (DECISIONS F41). */
+bool
+serve_busy(const struct serve *s, int64_t usual_ms)
+{
+	const struct smtp_server_config *config = s->session.config;
+
+	return config->busy != NULL && *config->busy && config->busy_timeout_ms < usual_ms;
+}
 
 int64_t
 serve_deadline(const struct serve *s, int64_t ms)
@@ -56,7 +64,7 @@ serve_write(struct serve *s, const void *data, size_t n)
 		serve_close(s, "connection lost while replying");
 }
 
-static void
+void
 serve_delay(struct serve *s)
 {
 	const struct smtp_server_config *config = s->session.config;
@@ -222,8 +230,8 @@ serve_transaction_reset(struct serve *s)
 /* --- commands ------------------------------------------------------------------------------------ */
 
 /* A host name or address literal that may stand in a Received field (reference S10). */
-static bool
-helo_name_ok(struct slice name)
+bool
+serve_name_ok(struct slice name)
 {
 	if (name.n == 0 || name.n > LIMIT_DOMAIN_BYTES)
 		return false;
@@ -237,13 +245,6 @@ helo_name_ok(struct slice name)
 	return true;
 }
 
-static bool
-tls_available(const struct serve *s)
-{
-	return s->session.config->tls != SMTP_TLS_OFF && s->session.config->tls_ctx != NULL &&
-	       !s->session.tls && conn_can_detach(s->conn);
-}
-
 static void
 ehlo_reply(struct serve *s)
 {
@@ -254,7 +255,7 @@ ehlo_reply(struct serve *s)
 	    "250-%s\r\n250-PIPELINING\r\n250-SIZE %lld\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n%s%s%s"
 	    "250-LIMITS RCPTMAX=%u\r\n250 ENHANCEDSTATUSCODES\r\n",
 	    config->hostname, (long long)config->max_message_bytes,
-	    tls_available(s) ? "250-STARTTLS\r\n" : "",
+	    serve_tls_available(s) ? "250-STARTTLS\r\n" : "",
 	    s->session.tls && config->requiretls ? "250-REQUIRETLS\r\n" : "",
 	    config->dsn ? "250-DSN\r\n" : "", config->max_recipients);
 	if (config->faults_n == 0 || !serve_fault(s, text, (size_t)n))
@@ -268,7 +269,7 @@ cmd_hello(struct serve *s, struct slice args, bool esmtp)
 
 	if (serve_out_of_turn(s, "behind EHLO"))
 		return;
-	if (!helo_name_ok(name)) {
+	if (!serve_name_ok(name)) {
 		serve_error(s, 501, "5.5.4", "A host name or address literal is expected");
 		return;
 	}
@@ -293,62 +294,6 @@ static void
 cmd_helo(struct serve *s, struct slice args)
 {
 	cmd_hello(s, args, false);
-}
-
-static void
-cmd_starttls(struct serve *s, struct slice args)
-{
-	struct smtp_session *session = &s->session;
-	const struct smtp_server_config *config = session->config;
-	struct fail why;
-
-	if (args.n > 0) /* RFC 3207 s4: no parameters */
-		serve_error(s, 501, "5.5.4", "STARTTLS takes no argument");
-	else if (session->tls)
-		serve_error(s, 503, "5.5.1", "TLS is active already");
-	else if (!tls_available(s))
-		serve_error(s, 502, "5.5.1", "STARTTLS is not available");
-	else if (session->helo[0] == '\0' || session->mail)
-		serve_error(s, 503, "5.5.1", "EHLO first, and no STARTTLS inside a transaction");
-	else if (smtp_fault_find(config->faults, config->faults_n, s->point, SMTP_FAULT_REPLY) !=
-		     NULL ||
-		 smtp_fault_find(config->faults, config->faults_n, s->point, SMTP_FAULT_CUT) !=
-		     NULL)
-		serve_reply(s, 220, "2.0.0", "Ready to start TLS"); /* the fault answers */
-	else {
-		serve_delay(s);
-		if (conn_flush(s->conn, s->deadline, NULL) != 0) {
-			serve_close(s, "connection lost");
-			return;
-		}
-		if (starttls_server(&s->conn, config->tls_ctx,
-			serve_deadline(s, config->handshake_timeout_ms), &why) != 0) {
-			session->ended = "STARTTLS failed";
-			serve_event(s, SMTP_EVENT_TLS_FAILED, NULL, 0, why.text);
-			return;
-		}
-		/* RFC 3207 s4.2: nothing the client said before counts any more */
-		serve_transaction_reset(s);
-		session->helo[0] = '\0';
-		session->esmtp = false;
-		session->tls = true;
-		conn_set_trace(s->conn, config->trace, session);
-	}
-}
-
-static void
-note_tls(struct serve *s)
-{
-	struct tls *tls = conn_tls_session(s->conn);
-
-	snprintf(
-	    s->session.tls_version, sizeof(s->session.tls_version), "%s", tls_session_version(tls));
-	snprintf(
-	    s->session.tls_cipher, sizeof(s->session.tls_cipher), "%s", tls_session_cipher(tls));
-	snprintf(s->session.tls_group, sizeof(s->session.tls_group), "%s", tls_session_group(tls));
-	const char *sni = tls_session_sni(tls);
-	if (sni != NULL && helo_name_ok(slice_str(sni)))
-		snprintf(s->session.tls_sni, sizeof(s->session.tls_sni), "%s", sni);
 }
 
 static void
@@ -419,7 +364,7 @@ static const struct {
 	bool before_tls; /* RFC 3207 s4: allowed when TLS is required and missing */
 	bool before_ehlo;
 } commands[] = { { "EHLO", cmd_ehlo, true, true }, { "HELO", cmd_helo, false, true },
-	{ "STARTTLS", cmd_starttls, true, true }, { "MAIL", serve_mail, false, false },
+	{ "STARTTLS", serve_starttls, true, true }, { "MAIL", serve_mail, false, false },
 	{ "RCPT", serve_rcpt, false, false }, { "DATA", cmd_data, false, false },
 	{ "RSET", cmd_rset, false, true }, { "NOOP", cmd_noop, true, true },
 	{ "VRFY", cmd_vrfy, false, true }, { "HELP", cmd_help, false, true },
@@ -439,7 +384,7 @@ serve_command(struct serve *s, struct slice line)
 			continue;
 		snprintf(s->point, sizeof(s->point), "%s", commands[i].verb);
 		if (s->session.config->tls == SMTP_TLS_REQUIRED && !s->session.tls &&
-		    !commands[i].before_tls) {
+		    !commands[i].before_tls && s->session.config->tls_exempt_n == 0) {
 			if (slice_is_case(verb, "MAIL"))
 				serve_event(
 				    s, SMTP_EVENT_CLEAR_REFUSED, NULL, 530, "TLS is required");
@@ -493,8 +438,7 @@ static int
 next_command(struct serve *s, struct slice *line_r, struct fail *why)
 {
 	const struct smtp_server_config *config = s->session.config;
-	bool busy = config->busy != NULL && *config->busy &&
-		    config->busy_timeout_ms < config->command_timeout_ms;
+	bool busy = serve_busy(s, config->command_timeout_ms);
 
 	if (!may_group(s) && conn_flush(s->conn, s->deadline, why) != 0)
 		return -1;
@@ -523,16 +467,15 @@ smtp_server_run(struct conn *conn, const struct smtp_server_config *config, cons
 	s.conn = conn;
 	conn_set_trace(conn, config->trace, &s.session);
 	s.interactive = conn_can_detach(conn);
-	s.session.tls = conn_is_tls(conn);
 	s.session.started_ms = clock_ms();
 	s.deadline = clock_deadline(config->lifetime_ms);
 	arena_init(&s.arena);
 	snprintf(s.point, sizeof(s.point), "GREETING");
-	if (!serve_out_of_turn(&s, "ahead of the greeting"))
+	if (config->implicit_tls)
+		serve_implicit_tls(&s);
+	if (s.conn != NULL && !serve_out_of_turn(&s, "ahead of the greeting"))
 		serve_reply(&s, 220, "", "%s ESMTP", config->hostname);
 	while (s.conn != NULL) {
-		if (s.session.tls && s.session.tls_version[0] == '\0')
-			note_tls(&s);
 		/* a stop ends a session outside of a transaction at once, and lets one inside finish */
 		fiber_idle(!s.session.mail);
 		int ret = next_command(&s, &line, &why);

@@ -63,7 +63,11 @@ struct smtp_server_config {
 	 */
 	bool local;
 	enum smtp_server_tls tls;
-	struct tls_ctx *tls_ctx; /* NULL: tls is OFF */
+	struct tls_ctx *tls_ctx; /* NULL: tls is OFF; may be replaced while sessions run */
+	bool implicit_tls;       /* TLS from the first byte (RFC 8314 s3), no STARTTLS */
+	/* with REQUIRED: recipients that mail in clear is taken for, such as that of TLS reports */
+	const char *const *tls_exempt;
+	size_t tls_exempt_n;
 	int64_t max_message_bytes;
 	unsigned max_recipients;
 	unsigned max_errors;
@@ -98,6 +102,9 @@ struct smtp_session {
 	bool tls;
 	char tls_version[16], tls_cipher[48], tls_group[32];
 	char tls_sni[LIMIT_DOMAIN_BYTES + 1]; /* asked for; "" without one; charset checked */
+	/* of the client's certificate, "" without one; the subject escaped and cut */
+	char client_fingerprint[65], client_subject[128];
+	bool client_verified;
 	int64_t started_ms;
 
 	/* transaction */

@@ -200,6 +200,24 @@ rcpt_params(struct serve *s, struct slice rest, struct smtp_dsn *dsn)
 	return true;
 }
 
+/* Reference, section 1: where TLS is required, reports of its failures must still get through. */
+static bool
+tls_or_exempt(const struct smtp_session *session, const struct smtp_path *path)
+{
+	const struct smtp_server_config *config = session->config;
+
+	if (config->tls != SMTP_TLS_REQUIRED || session->tls)
+		return true;
+	for (size_t i = 0; i < config->tls_exempt_n; i++) {
+		struct slice address = slice_str(config->tls_exempt[i]);
+		size_t at = slice_find(address, '@');
+		if (slice_eq_case(path->local, slice_sub(address, 0, at)) &&
+		    slice_eq_case(path->domain, slice_sub(address, at + 1, address.n)))
+			return true;
+	}
+	return false;
+}
+
 void
 serve_rcpt(struct serve *s, struct slice args)
 {
@@ -224,6 +242,11 @@ serve_rcpt(struct serve *s, struct slice args)
 	}
 	if (path.utf8 && !session->smtputf8) {
 		serve_error(s, 553, "5.6.7", "SMTPUTF8 is needed for this address");
+		return;
+	}
+	if (!tls_or_exempt(session, &path)) {
+		serve_event(s, SMTP_EVENT_CLEAR_REFUSED, &path, 530, "TLS is required");
+		serve_error(s, 530, "5.7.0", "Must issue a STARTTLS command first");
 		return;
 	}
 	if (session->recipients_n >= session->config->max_recipients) {

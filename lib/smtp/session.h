@@ -42,6 +42,17 @@ void serve_transaction_reset(struct serve *s);
 /* Deadline for waiting ms from now, within the session's life. */
 int64_t serve_deadline(const struct serve *s, int64_t ms);
 
+/* Slots run out, so that less than this usual time is given (DECISIONS F41). */
+bool serve_busy(const struct serve *s, int64_t usual_ms);
+/* A host name or address literal that may stand in a Received field (reference S10). */
+bool serve_name_ok(struct slice name);
+/* Wait, when a fault says so. */
+void serve_delay(struct serve *s);
+
+bool serve_tls_available(const struct serve *s);
+void serve_starttls(struct serve *s, struct slice args);
+void serve_implicit_tls(struct serve *s);
+
 void serve_mail(struct serve *s, struct slice args);
 void serve_rcpt(struct serve *s, struct slice args);
 void serve_data(struct serve *s);

@@ -75,14 +75,27 @@ starttls_server(struct conn **conn_inout, struct tls_ctx *ctx, int64_t deadline,
 	if (conn_input_bytes(*conn_inout) > 0)
 		return refuse(conn_inout, deadline, why);
 	if (conn_write(*conn_inout, ready, strlen(ready), deadline, why) != 0 ||
-	    conn_flush(*conn_inout, deadline, why) != 0)
-		goto closed;
+	    conn_flush(*conn_inout, deadline, why) != 0) {
+		conn_close(*conn_inout);
+		*conn_inout = NULL;
+		return -1;
+	}
+	return starttls_server_implicit(conn_inout, ctx, deadline, why);
+}
+
+int
+starttls_server_implicit(
+    struct conn **conn_inout, struct tls_ctx *ctx, int64_t deadline, struct fail *why)
+{
 	int first = conn_peek(*conn_inout, deadline, why);
 	if (first >= 0 && first != TLS_RECORD_HANDSHAKE)
 		fail_set(why, FAIL_EARLY_DATA,
 		    "byte 0x%02x in clear where a TLS handshake must begin", first);
-	if (first != TLS_RECORD_HANDSHAKE)
-		goto closed;
+	if (first != TLS_RECORD_HANDSHAKE) {
+		conn_close(*conn_inout);
+		*conn_inout = NULL;
+		return -1;
+	}
 	int fd = leave_plain(conn_inout, why);
 	if (fd < 0)
 		return -1;
@@ -94,9 +107,5 @@ starttls_server(struct conn **conn_inout, struct tls_ctx *ctx, int64_t deadline,
 	/* RFC 3207 s4.1: nothing more is said in clear; but the alert that was sent has to arrive */
 	tls_free(tls);
 	socket_close_lingering(fd);
-	return -1;
-closed:
-	conn_close(*conn_inout);
-	*conn_inout = NULL;
 	return -1;
 }

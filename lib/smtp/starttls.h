@@ -44,4 +44,8 @@ int starttls_client_raw(struct conn **conn_inout, size_t *post_220_bytes_r, stru
 int
 starttls_server(struct conn **conn_inout, struct tls_ctx *ctx, int64_t deadline, struct fail *why);
 
+/* The server's half where TLS comes first (RFC 8314 s3): the same, without command and reply. */
+int starttls_server_implicit(
+    struct conn **conn_inout, struct tls_ctx *ctx, int64_t deadline, struct fail *why);
+
 #endif

@@ -118,11 +118,25 @@ tls_ctx_server_fingerprint(const struct tls_ctx *ctx, char out[65])
 	memcpy(out, ctx->fingerprint, sizeof(ctx->fingerprint));
 }
 
+struct tls_ctx *
+tls_ctx_ref(struct tls_ctx *ctx)
+{
+	ctx->refs++;
+	return ctx;
+}
+
 void
 tls_ctx_free(struct tls_ctx *ctx)
 {
 	if (ctx == NULL)
 		return;
+	if (ctx->refs > 0) {
+		ctx->refs--;
+		return;
+	}
+	tls_ctx_free(ctx->next);
+	for (size_t i = 0; i < ctx->leaves_n; i++)
+		X509_free(ctx->leaves[i]);
 	SSL_CTX_free(ctx->ssl);
 	free(ctx->ciphers);
 	free(ctx);

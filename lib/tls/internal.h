@@ -10,11 +10,20 @@
  * What the files of this folder share; nobody outside includes it, since it names OpenSSL's types.
  */
 
+#define TLS_LEAVES 4 /* RSA, ECDSA, Ed25519, Ed448 */
+
 struct tls_ctx {
 	SSL_CTX *ssl;
 	bool server;
 	char *ciphers;        /* client: the cipher list that key restrictions are added to */
 	char fingerprint[65]; /* server: of the first certificate */
+	unsigned refs;        /* besides the maker's */
+
+	/* server: the certificates used, one of each kind; the next context has those for other names */
+	X509 *leaves[TLS_LEAVES];
+	size_t leaves_n;
+	struct tls_ctx *next;
+	enum tls_client_cert client;
 };
 
 /*
@@ -24,6 +33,7 @@ struct tls_ctx {
  */
 struct tls {
 	SSL *ssl;
+	struct tls_ctx *ctx; /* counted */
 	int fd;
 	bool server;
 	enum key_type keys;
@@ -38,6 +48,7 @@ struct tls {
 	int alert; /* description of the first fatal alert, -1 = none */
 	bool alert_sent;
 	bool client_cert_requested;
+	bool client_verified;    /* server: the client's chain leads to a root of ours */
 	bool read_any;           /* application data was read */
 	unsigned post_handshake; /* handshake messages received after the handshake */
 	unsigned key_updates;    /* in the minute that began at key_updates_since */
@@ -70,6 +81,15 @@ struct tls_ctx *tls_ctx_new(
 
 /* Fill tls->group; once, when the handshake is complete. */
 void tls_note_group(struct tls *tls);
+
+/* Server: choose the certificates by the name a client asks for; after all are in. */
+void tls_ctx_set_names(struct tls_ctx *ctx);
+/* How many of a certificate's DNS names another one has, too; without any, the subject counts. */
+enum tls_names { TLS_NAMES_NONE, TLS_NAMES_SOME, TLS_NAMES_ALL };
+enum tls_names tls_certs_compare(X509 *cert, X509 *other);
+/* Server: ask for client certificates, as options say. Fails with TLS_CONFIG. */
+int
+tls_ctx_ask_client(struct tls_ctx *ctx, const struct tls_server_options *options, struct fail *why);
 
 /* The name of RFC 7919 of the finite field of a DH key; NULL when it is another one. */
 const char *tls_dh_group(const EVP_PKEY *key);

@@ -10,6 +10,7 @@
 #include <openssl/pem.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "tls/internal.h"
@@ -136,17 +137,84 @@ use_pair(struct tls_ctx *ctx, X509 *cert, EVP_PKEY *key, STACK_OF(X509) * chain,
 		return fail_set(why, FAIL_TLS_CONFIG,
 		    "%s: the key does not belong to the certificate in %s", key_path, cert_path);
 	}
+	if (ctx->leaves_n == TLS_LEAVES)
+		return file_error(why, cert_path, "too many certificates for one name");
 	/* 0: a second certificate with the same kind of key would silently replace the first */
 	if (SSL_CTX_use_cert_and_key(ctx->ssl, cert, key, chain, 0) != 1)
 		return file_error(why, cert_path, "certificate refused");
 	warn_dates(cert, cert_path);
 	if (ctx->fingerprint[0] == '\0')
 		tls_cert_fingerprint(cert, ctx->fingerprint);
+	X509_up_ref(cert);
+	ctx->leaves[ctx->leaves_n++] = cert;
 	return 0;
 }
 
+static struct tls_ctx *
+context_new(const struct tls_server_options *options, struct fail *why)
+{
+	enum tls_version min = options->min == TLS_VERSION_ANY ? TLS_VERSION_1_2 : options->min;
+	/* OpenSSL 3 allows TLS 1.0 and 1.1, which sign with SHA-1, at level 0 only */
+	int level = min < TLS_VERSION_1_2 ? 0 : 1;
+	struct tls_ctx *ctx = tls_ctx_new(true, min, options->max, level, why);
+
+	if (ctx == NULL)
+		return NULL;
+	/* tickets and cache off: reference listen.md S22 */
+	SSL_CTX_set_options(ctx->ssl, SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE);
+	SSL_CTX_set_num_tickets(ctx->ssl, 0);
+	if (options->client != TLS_CLIENT_CERT_NO && tls_ctx_ask_client(ctx, options, why) != 0) {
+		tls_ctx_free(ctx);
+		return NULL;
+	}
+	return ctx;
+}
+
+static bool
+has_kind(const struct tls_ctx *ctx, const X509 *cert)
+{
+	int kind = EVP_PKEY_get_base_id(X509_get0_pubkey(cert));
+
+	for (size_t i = 0; i < ctx->leaves_n; i++)
+		if (EVP_PKEY_get_base_id(X509_get0_pubkey(ctx->leaves[i])) == kind)
+			return true;
+	return false;
+}
+
+/*
+ * The context whose certificates have a name in common with this one, which is of another kind, or a new one
+ * behind the others.
+ */
+static struct tls_ctx *
+context_for(struct tls_ctx *first, X509 *cert, const char *path,
+    const struct tls_server_options *options, struct fail *why)
+{
+	struct tls_ctx *ctx, *last = first;
+	unsigned n = 0;
+
+	for (ctx = first; ctx != NULL; last = ctx, ctx = ctx->next, n++) {
+		enum tls_names names =
+		    ctx->leaves_n == 0 ? TLS_NAMES_ALL : tls_certs_compare(cert, ctx->leaves[0]);
+		if (names != TLS_NAMES_NONE && !has_kind(ctx, cert))
+			return ctx;
+		if (names == TLS_NAMES_ALL) {
+			fail_set(why, FAIL_TLS_CONFIG,
+			    "%s: there is a certificate of this kind for these names already",
+			    path);
+			return NULL;
+		}
+	}
+	if (n >= LIMIT_SERVER_CERTS) {
+		fail_set(why, FAIL_TLS_CONFIG, "%s: more than %d names", path, LIMIT_SERVER_CERTS);
+		return NULL;
+	}
+	last->next = context_new(options, why);
+	return last->next;
+}
+
 static int
-load_pair(struct tls_ctx *ctx, const char *cert_path, const char *key_path, struct fail *why)
+load_pair(struct tls_ctx *ctx, const struct tls_server_options *options, const char *cert_path,
+    const char *key_path, struct fail *why)
 {
 	STACK_OF(X509) *chain = sk_X509_new_null();
 	X509 *cert = NULL;
@@ -157,6 +225,8 @@ load_pair(struct tls_ctx *ctx, const char *cert_path, const char *key_path, stru
 		return file_error(why, cert_path, "cannot read the chain");
 	cert = read_certs(cert_path, chain, why);
 	if (cert != NULL)
+		ctx = context_for(ctx, cert, cert_path, options, why);
+	if (cert != NULL && ctx != NULL)
 		key = read_key(key_path, why);
 	if (key != NULL)
 		rc = use_pair(ctx, cert, key, chain, cert_path, key_path, why);
@@ -188,7 +258,8 @@ load_certs(struct tls_ctx *ctx, const struct tls_server_options *options, struct
 	if (options->n == 0)
 		return fail_set(why, FAIL_TLS_CONFIG, "no server certificate given");
 	for (size_t i = 0; i < options->n; i++)
-		if (load_pair(ctx, options->cert_files[i], options->key_files[i], why) != 0)
+		if (load_pair(ctx, options, options->cert_files[i], options->key_files[i], why) !=
+		    0)
 			return -1;
 	return 0;
 }
@@ -196,19 +267,13 @@ load_certs(struct tls_ctx *ctx, const struct tls_server_options *options, struct
 struct tls_ctx *
 tls_ctx_server(const struct tls_server_options *options, struct fail *why)
 {
-	enum tls_version min = options->min == TLS_VERSION_ANY ? TLS_VERSION_1_2 : options->min;
-	/* OpenSSL 3 allows TLS 1.0 and 1.1, which sign with SHA-1, at level 0 only */
-	int level = min < TLS_VERSION_1_2 ? 0 : 1;
-	struct tls_ctx *ctx = tls_ctx_new(true, min, options->max, level, why);
+	struct tls_ctx *ctx = context_new(options, why);
 
-	if (ctx == NULL)
-		return NULL;
-	/* tickets and cache off: reference listen.md S22 */
-	SSL_CTX_set_options(ctx->ssl, SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE);
-	SSL_CTX_set_num_tickets(ctx->ssl, 0);
-	if (load_certs(ctx, options, why) != 0) {
+	if (ctx != NULL && load_certs(ctx, options, why) != 0) {
 		tls_ctx_free(ctx);
 		return NULL;
 	}
+	if (ctx != NULL && ctx->next != NULL)
+		tls_ctx_set_names(ctx);
 	return ctx;
 }

@@ -11,9 +11,9 @@
 #include "io/io.h"
 #include "tls/internal.h"
 
-enum step { STEP_HANDSHAKE, STEP_READ, STEP_WRITE };
+enum step { STEP_HANDSHAKE, STEP_READ, STEP_PEEK, STEP_WRITE };
 
-static const char *const step_names[] = { "TLS handshake", "TLS read", "TLS write" };
+static const char *const step_names[] = { "TLS handshake", "TLS read", "TLS read", "TLS write" };
 
 /*
  * Mark the session dead for the reason in why, whose text is kept for later calls and for
@@ -42,7 +42,8 @@ set_ended(enum step step, const char *how, struct fail *why)
 	switch (step) {
 	case STEP_HANDSHAKE:
 		return fail_set(why, FAIL_EOF, "TLS handshake: the peer %s the connection", how);
-	case STEP_READ: /* RFC 8446 s6.1: without close_notify the end may be an attacker's */
+	case STEP_READ:
+	case STEP_PEEK: /* RFC 8446 s6.1: without close_notify the end may be an attacker's */
 		return fail_set(why, FAIL_TLS_TRUNCATED,
 		    "the peer %s the connection without close_notify", how);
 	case STEP_WRITE:
@@ -136,6 +137,9 @@ call(struct tls *tls, enum step step, void *data, size_t n, size_t *done_r)
 	case STEP_READ:
 		ret = SSL_read_ex(tls->ssl, data, n, done_r);
 		break;
+	case STEP_PEEK:
+		ret = SSL_peek_ex(tls->ssl, data, n, done_r);
+		break;
 	case STEP_WRITE:
 		ret = SSL_write_ex(tls->ssl, data, n, done_r);
 		break;
@@ -179,6 +183,7 @@ session_new(struct tls_ctx *ctx, int fd, bool server, struct fail *why)
 	char reason[200];
 
 	tls->fd = fd;
+	tls->ctx = tls_ctx_ref(ctx);
 	tls->server = server;
 	tls->alert = -1;
 	ERR_clear_error();
@@ -186,6 +191,7 @@ session_new(struct tls_ctx *ctx, int fd, bool server, struct fail *why)
 	if (tls->ssl == NULL) {
 		tls_error_drain(reason, sizeof(reason));
 		fail_set(why, FAIL_TLS_CONFIG, "cannot make a TLS session: %s", reason);
+		tls_ctx_free(ctx);
 		free(tls);
 		return NULL;
 	}
@@ -295,6 +301,7 @@ tls_free(struct tls *tls)
 		return;
 	SSL_free(tls->ssl);
 	ERR_clear_error();
+	tls_ctx_free(tls->ctx);
 	free(tls->error);
 	free(tls);
 }
@@ -424,4 +431,27 @@ tls_pending(const struct tls *tls)
 	int n = tls->dead ? 0 : SSL_pending(tls->ssl);
 
 	return n > 0 ? (size_t)n : 0;
+}
+
+size_t
+tls_input_bytes(struct tls *tls)
+{
+	char byte;
+	size_t done;
+	struct fail why;
+
+	if (tls->dead || !tls->complete || tls->closed)
+		return 0;
+	int kind = call(tls, STEP_PEEK, &byte, 1, &done);
+	int errnum = errno;
+	if (kind == SSL_ERROR_ZERO_RETURN)
+		tls->closed = true;
+	else if (kind != SSL_ERROR_NONE && kind != SSL_ERROR_WANT_READ &&
+		 kind != SSL_ERROR_WANT_WRITE) {
+		/* as a read would have found it, which asks next */
+		set_failure(tls, STEP_PEEK, kind, errnum, &why);
+		die(tls, &why);
+	}
+	ERR_clear_error();
+	return tls_pending(tls);
 }

@@ -61,18 +61,31 @@ struct tls_server_options {
 	const char
 	    *self_signed_name; /* not NULL: make a P-256 certificate for this host name instead */
 	enum tls_version min, max; /* ANY: TLS 1.2 and up */
+	/*
+	 * Ask clients for a certificate. One that does not lead to a root of client_ca (PEM; NULL: none does) is
+	 * noted, or with REQUIRE ends the handshake as a missing one does.
+	 */
+	enum tls_client_cert {
+		TLS_CLIENT_CERT_NO,
+		TLS_CLIENT_CERT_ASK,
+		TLS_CLIENT_CERT_REQUIRE
+	} client;
+	const char *client_ca;
 };
 
 /*
  * Session tickets and cache are off, renegotiation is off, ALPN accepts only "smtp" (reference
  * listen.md S21, S22, S24). Refuses a key that does not match, an unreadable or damaged file, an
- * encrypted key (never prompts), a second certificate of the same kind; dates that do not fit are
- * a warning in the log. With min below TLS 1.2 the security level is 0, else 1. Fails with
+ * encrypted key (never prompts), a second certificate of the same kind for the same name; dates that do not
+ * fit are a warning in the log. Certificates that share a name stand together; a client that asks for
+ * a name (SNI) gets the first that have it, any other client those of the first file. With min below TLS 1.2 the security level is 0, else 1. Fails with
  * TLS_CONFIG naming the file.
  */
 struct tls_ctx *tls_ctx_server(const struct tls_server_options *options, struct fail *why);
 /* SHA-256 fingerprint of the (first) server certificate, lower-case hex, 65 bytes. */
 void tls_ctx_server_fingerprint(const struct tls_ctx *ctx, char out[65]);
+/* A context is counted: by its maker, by each of its sessions, and by whoever asks to keep it over a wait. */
+struct tls_ctx *tls_ctx_ref(struct tls_ctx *ctx);
 void tls_ctx_free(struct tls_ctx *ctx);
 
 struct tls;
@@ -116,6 +129,11 @@ void tls_close_notify(struct tls *tls);
 int tls_write_last(struct tls *tls, const void *data, size_t n, int64_t deadline, struct fail *why);
 /* Decrypted bytes that wait inside the session. */
 size_t tls_pending(const struct tls *tls);
+/*
+ * The same, having looked at what the socket holds; never waits. What goes wrong there is left to the next
+ * read.
+ */
+size_t tls_input_bytes(struct tls *tls);
 
 /*
  * Collect what the handshake showed (version, cipher, group, chain fingerprints, ticket...). Call
@@ -143,5 +161,11 @@ const char *tls_session_cipher(const struct tls *tls);
 const char *tls_session_group(const struct tls *tls);
 /* Server side: the SNI the client sent, or NULL. Remote bytes: look up only, never print raw. */
 const char *tls_session_sni(const struct tls *tls);
+/*
+ * Server side: the client's certificate, false without one. fingerprint_r: 65 bytes; *subject_r: escaped, in
+ * arena; *verified_r: its chain leads to a root of client_ca.
+ */
+bool tls_session_client_cert(const struct tls *tls, struct arena *arena, char *fingerprint_r,
+    char **subject_r, bool *verified_r);
 
 #endif

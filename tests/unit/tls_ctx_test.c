@@ -170,6 +170,35 @@ TEST(a_server_context_refuses_two_certificates_of_one_kind_and_takes_one_of_each
 	test_cert_free(&r);
 }
 
+TEST(certificates_belong_together_when_they_have_a_name_in_common_written_alike)
+{
+	static const struct test_cert_spec specs[] = {
+		{ .dns = { DNS_NAME("mx.test"), DNS_NAME("mx2.test") } },
+		{ .dns = { DNS_NAME("mx2.test") } },
+		{ .dns = { DNS_NAME("*.test") } },
+		{ .cn = "mx.test" },
+		{ .dns = { DNS_NAME("MX.test") } },
+	};
+	static const enum tls_names want[5][5] = {
+		{ TLS_NAMES_ALL, TLS_NAMES_SOME, TLS_NAMES_NONE, TLS_NAMES_NONE, TLS_NAMES_SOME },
+		{ TLS_NAMES_ALL, TLS_NAMES_ALL, TLS_NAMES_NONE, TLS_NAMES_NONE, TLS_NAMES_NONE },
+		{ TLS_NAMES_NONE, TLS_NAMES_NONE, TLS_NAMES_ALL, TLS_NAMES_NONE, TLS_NAMES_NONE },
+		{ TLS_NAMES_NONE, TLS_NAMES_NONE, TLS_NAMES_NONE, TLS_NAMES_ALL, TLS_NAMES_NONE },
+		{ TLS_NAMES_ALL, TLS_NAMES_NONE, TLS_NAMES_NONE, TLS_NAMES_NONE, TLS_NAMES_ALL },
+	};
+	struct test_cert certs[5];
+
+	for (size_t i = 0; i < 5; i++)
+		certs[i] = test_cert_make(&specs[i], NULL);
+	for (size_t i = 0; i < 5; i++)
+		for (size_t k = 0; k < 5; k++) {
+			TEST_ROW("%zu and %zu", i, k);
+			CHECK_INT(tls_certs_compare(certs[i].cert, certs[k].cert), want[i][k]);
+		}
+	for (size_t i = 0; i < 5; i++)
+		test_cert_free(&certs[i]);
+}
+
 TEST(an_expired_server_certificate_is_a_warning_not_a_refusal)
 {
 	static const struct test_cert_spec old = { .cn = "mx", .from_days = -30, .to_days = -1 };
