@@ -25,7 +25,7 @@ listen_stop_all() {
         if [ -e "$BOX/peers/$name.status" ]; then continue; fi
         pid=$(peer_pid "$name")
         kill -TERM "$pid"
-        kill -TERM "$pid"
+        kill -TERM "$pid" 2> /dev/null || true # an idle one is gone already
         peer_end "$name"
         same "$PEER_STATUS" 0
     done < <(sort -u "$list")
