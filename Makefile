@@ -13,7 +13,7 @@ B := build$(KIND:-%=/%)
 
 PKGS := libssl libcrypto jansson
 # opened when they are first needed (base/library.h): only their headers are needed here
-PKGS_OPENED := libidn2 libpsl libcurl
+PKGS_OPENED := libidn2 libpsl libcurl zlib
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) $(PKGS_OPENED) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 

@@ -13,16 +13,9 @@
 #include "command.h"
 #include "io/sched.h"
 #include "io/signals.h"
+#include "policy.h"
 #include "policy/mtasts_cache.h"
-#include "route.h"
 #include "tls/verify.h"
-
-struct policy_options {
-	struct route_options route;
-	const char *config;
-	int64_t deadline_ms;
-	bool json, connect, requiretls, tls_required_no;
-};
 
 #define ROW(kind, member, ...) OPT_ROW(kind, struct policy_options, member, __VA_ARGS__)
 static const struct opt policy_opts[] = {
@@ -33,6 +26,18 @@ static const struct opt policy_opts[] = {
 	    "for a message that asks for REQUIRETLS (RFC 8689)", .not_in_file = true),
 	ROW(FLAG, tls_required_no, "tls-required-no", 0, NULL,
 	    "for a message with the field TLS-Required: No", .not_in_file = true),
+
+	OPT_GROUP("Reports about TLS"),
+	ROW(STR, day, "day", 0, "DATE", "of this day, UTC, as 2026-01-31 (default: yesterday)",
+	    .not_in_file = true),
+	ROW(STRS, domains, "domain", 0, "DOMAIN", "only about this domain", .not_in_file = true),
+	ROW(FLAG, plain, "plain", 0, NULL, "do not compress them"),
+	ROW(STR, organization, "organization", 0, "NAME",
+	    "who reports (default: the domain of this host's mail)"),
+	ROW(STR, contact, "contact", 0, "ADDRESS",
+	    "whom to ask about them (default: postmaster of that domain)"),
+	ROW(STR, maildomain, "maildomain", 0, "DOMAIN",
+	    "that domain (default: /etc/mailname, or this host's name)"),
 
 	ROUTE_OPTS(struct policy_options),
 	ROW(STR, config, "config", 0, "FILE", "settings (default: mxtls.conf of the configuration)",
@@ -50,9 +55,10 @@ static const struct opt policy_opts[] = {
 };
 
 static const char *const usage[] = { "check [OPTION]... [FILE]",
-	"explain [OPTION]... ADDRESS|DOMAIN...", "forget [OPTION]... DOMAIN...", NULL };
+	"explain [OPTION]... ADDRESS|DOMAIN...", "forget [OPTION]... DOMAIN...",
+	"tlsrpt [OPTION]... [DIR]", NULL };
 
-static const char *const actions[] = { "check", "explain", "forget", NULL };
+static const char *const actions[] = { "check", "explain", "forget", "tlsrpt", NULL };
 
 static const char *const examples[] = {
 	"mxtls policy check policy",
@@ -61,6 +67,8 @@ static const char *const examples[] = {
 	"Which rule applies, what is published, what would happen at each host.",
 	"mxtls policy explain --connect example.com",
 	"The same with a handshake at each address.",
+	"mxtls policy tlsrpt reports",
+	"Write what yesterday's sessions were like, for those who want to know (RFC 8460).",
 	NULL,
 };
 
@@ -246,7 +254,7 @@ policy_run(const void *arg, const struct strs *operands)
 
 	if (action == NULL)
 		return command_usage_error(
-		    &cmd_policy, "no action: expected check, explain or forget");
+		    &cmd_policy, "no action: expected check, explain, forget or tlsrpt");
 	arena_init(&arena);
 	tls_init();
 	if (strcmp(action, "check") == 0)
@@ -255,9 +263,11 @@ policy_run(const void *arg, const struct strs *operands)
 		status = explain_all(options, operands, &arena);
 	else if (strcmp(action, "forget") == 0)
 		status = forget(operands, &arena);
+	else if (strcmp(action, "tlsrpt") == 0)
+		status = policy_tlsrpt(options, operands, &arena);
 	else
 		status = command_usage_error(&cmd_policy,
-		    "unknown action \"%.40s\": expected check, explain or forget", action);
+		    "unknown action \"%.40s\": expected check, explain, forget or tlsrpt", action);
 	arena_free(&arena);
 	return status;
 }
@@ -270,7 +280,8 @@ const struct command cmd_policy = {
 	    "check reads a policy file and everything that it names. explain tells for addresses "
 	    "or domains which rule applies, what they publish (DANE, MTA-STS), and what would "
 	    "happen at each of their hosts; nothing is sent. forget drops remembered MTA-STS "
-	    "policies.",
+	    "policies. tlsrpt shows what the sessions of a day were like, or writes the reports "
+	    "about it that domains ask for.",
 	.opts = policy_opts,
 	.options_size = sizeof(struct policy_options),
 	.config = true,

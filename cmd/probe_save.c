@@ -34,36 +34,14 @@ probe_save_open(struct probe_save *save, const char *path, struct fail *why)
 	return 0;
 }
 
-/* The name that is not complete yet is our own: what somebody else put there is never followed. */
 static int
 write_file(
     const struct probe_save *save, const char *name, const struct buf *text, struct fail *why)
 {
-	char part[PROBE_PEM_NAME_BYTES + 16];
-	int fd, error;
-
-	snprintf(part, sizeof(part), "%s.part", name);
-	unlinkat(save->fd, part, 0); /* of a run that was killed */
-	fd = openat(save->fd, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-	if (fd < 0)
-		return fail_errno(why, FAIL_CANT_CREATE, "cannot create %s/%s", save->dir, part);
-	bool ok = file_write_all(fd, text->data, text->len) == 0;
-	error = errno;
-	/* some file systems tell only now that the disk is full */
-	if (close(fd) != 0 && ok) {
-		ok = false;
-		error = errno;
-	}
-	if (ok && renameat(save->fd, part, save->fd, name) != 0) {
-		ok = false;
-		error = errno;
-	}
-	if (ok)
+	if (file_replace(save->fd, name, text->data, text->len) == 0)
 		return 0;
-	unlinkat(save->fd, part, 0);
-	errno = error;
 	return fail_errno(why,
-	    error == ENOSPC || error == EDQUOT ? FAIL_STORAGE_FULL : FAIL_STORAGE,
+	    errno == ENOSPC || errno == EDQUOT ? FAIL_STORAGE_FULL : FAIL_STORAGE,
 	    "cannot write %s/%s", save->dir, name);
 }
 

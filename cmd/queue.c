@@ -9,6 +9,7 @@
 
 #include "app/maillog.h"
 #include "app/places.h"
+#include "app/tlsrpt_store.h"
 #include "app/queue_run.h"
 #include "app/queue_wake.h"
 #include "base/clock.h"
@@ -169,6 +170,9 @@ sweep(struct run_job *job)
 	struct fail why;
 
 	if (spool_sweep(&job->q->spool, &why) < 0)
+		log_error("%s", why.text);
+	if (job->route.deliver.tlsrpt_dir != NULL &&
+	    tlsrpt_store_tidy(job->route.deliver.tlsrpt_dir, clock_wall(), &why) != 0)
 		log_error("%s", why.text);
 }
 

@@ -119,8 +119,8 @@ set_up(
 }
 
 /*
- * Policies are kept beside the queue. Who asks another resolver, or believes other certificates, may see
- * other policies than everybody else, so he leaves the shared ones as they are (DECISIONS A7).
+ * Policies are kept beside the queue, and results for reports. Who asks another resolver, or believes other
+ * certificates, may see other policies than everybody else, so he leaves the shared ones as they are (DECISIONS A7).
  */
 static int
 set_up_sts(
@@ -133,6 +133,8 @@ set_up_sts(
 
 	if (route->deliver.resolver == NULL)
 		return 0;
+	if (!own_view)
+		route->deliver.tlsrpt_dir = places_state("tlsrpt", arena, NULL);
 	route->trust = tls_trust_new(options->ca_file, options->ca_dir, why);
 	if (route->trust == NULL)
 		return -1;

@@ -55,6 +55,7 @@ struct dkim;
 struct deliver_options {
 	struct dns_resolver *resolver;
 	const char *throttle_dir; /* of app/throttle.h, for concurrency= and rate= */
+	const char *tlsrpt_dir;   /* of app/tlsrpt_store.h; NULL: results are not kept */
 	struct mtasts *mtasts;    /* NULL: MTA-STS policies are not looked for */
 	const struct rules *rules;
 	const struct rule *via; /* of --via: its host replaces that of every rule; NULL: none */

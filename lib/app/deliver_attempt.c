@@ -102,16 +102,18 @@ deliver_demand(struct deliver_group *g, struct deliver_host *host, const struct 
 	struct fail why;
 
 	site.more_n = deliver_constraints(g, host, to, more);
-	if (decide_asks_dane(&site) && !host->tlsa_known) {
+	host->dane_asked = decide_asks_dane(&site);
+	host->sts_asked = decide_asks_sts(&site);
+	if (host->dane_asked && !host->tlsa_known) {
 		/* a lookup that fails has the status error: the host is not used */
 		dane_lookup(g->options->resolver, &host->facts, addr_port(to), g->mx_dnssec,
 		    g->arena, &host->facts.tlsa, g->deadline, &why);
 		host->tlsa_known = true;
 	}
-	if (decide_asks_dane(&site))
+	if (host->dane_asked)
 		site.tlsa = host->facts.tlsa.status;
 	/* where DANE comes first there is nothing to fetch */
-	if (decide_asks_sts(&site) && (site.tlsa != TLSA_USABLE || g->rule.no_dane))
+	if (host->sts_asked && (site.tlsa != TLSA_USABLE || g->rule.no_dane))
 		site.sts = sts_effect(g, host);
 	decide_demand(&site, demand_r);
 }
@@ -310,6 +312,9 @@ deliver_try(struct deliver_group *g, struct deliver_host *host, const struct add
 		g->other_failure |= !decide_is_policy_failure(why.code);
 		deliver_note_failure_all(a, NULL, &why, STAGE_SESSION);
 	}
+	/* a connection that was made for clear text says nothing about TLS */
+	if (!clear_retry)
+		deliver_note_tls(a, to);
 	if (g->look != NULL)
 		*g->look = (struct deliver_look){ *last_r, a->facts, why };
 	free(a->in);

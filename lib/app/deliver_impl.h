@@ -65,6 +65,8 @@ struct deliver_host {
 	const struct mx_host *mx;
 	struct exchange_facts facts; /* addresses and TLSA records */
 	bool tlsa_known;
+	bool dane_asked, sts_asked; /* at the address tried last: its rules use what is published */
+	bool told;                  /* for reports: that it is not connected to */
 };
 
 /* The rule of a recipient's group: --via takes the place of the rule's own route, never of its level. */
@@ -146,6 +148,9 @@ void deliver_transactions(struct deliver_attempt *a, struct fail *why);
  */
 void deliver_note_failure_all(const struct deliver_attempt *a, const bool *in,
     const struct fail *why, enum deliver_stage stage);
+
+/* Write down what the session counts as in a report about TLS (RFC 8460), where results are kept. */
+void deliver_note_tls(struct deliver_attempt *a, const struct addr *to);
 
 /* A context and a trust store for these options; the process keeps them. Fail as their makers. */
 struct tls_ctx *deliver_tls_ctx(const struct tls_client_options *options, struct fail *why);

@@ -1,6 +1,9 @@
 #include "base/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <unistd.h>
 
 int
@@ -34,4 +37,33 @@ file_write_all(int fd, const char *p, size_t n)
 		n -= (size_t)done;
 	}
 	return 0;
+}
+
+int
+file_replace(int dir, const char *name, const char *data, size_t n)
+{
+	char part[FILE_NAME_BYTES + 8];
+	int error;
+
+	snprintf(part, sizeof(part), "%s.part", name);
+	unlinkat(dir, part, 0); /* of a run that was killed */
+	int fd = openat(dir, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return -1;
+	bool ok = file_write_all(fd, data, n) == 0;
+	error = errno;
+	/* some file systems tell only now that the disk is full */
+	if (close(fd) != 0 && ok) {
+		ok = false;
+		error = errno;
+	}
+	if (ok && renameat(dir, part, dir, name) != 0) {
+		ok = false;
+		error = errno;
+	}
+	if (ok)
+		return 0;
+	unlinkat(dir, part, 0);
+	errno = error;
+	return -1;
 }

@@ -20,4 +20,11 @@ int file_read_all(int fd, struct buf *out);
 /* Write n bytes. Returns 0, or -1 with errno; some of them may have been written then. */
 int file_write_all(int fd, const char *p, size_t n);
 
+/*
+ * Write a file of a folder as a whole: beside it, as NAME.part, which is our own and never followed, then renamed; not
+ * synced. name has fewer than FILE_NAME_BYTES bytes. Returns 0, or -1 with errno, and nothing changed.
+ */
+#define FILE_NAME_BYTES 1024
+int file_replace(int dir, const char *name, const char *data, size_t n);
+
 #endif

@@ -75,6 +75,13 @@
 #define LIMIT_STS_KEPT 1000 /* policies kept in memory by one process */
 #define LIMIT_TLSRPT_RECORD_BYTES 4096
 #define LIMIT_TLSRPT_URIS 20
+#define LIMIT_TLSRPT_KEPT_DAYS 10 /* reports are for the day before (RFC 8460 s4.1) */
+#define LIMIT_TLSRPT_DAY_BYTES (64 * 1024 * 1024) /* results of one day before they are summed up */
+#define LIMIT_TLSRPT_SUM_BYTES (8 * 1024 * 1024)  /* they are summed up when there are that many */
+#define LIMIT_TLSRPT_ROWS 100000                  /* different results of one day; 500 bytes each */
+#define LIMIT_TLSRPT_LINE_BYTES 16384             /* one result */
+#define LIMIT_TLSRPT_POLICY_LINES 100             /* told of one policy; a longer one is cut */
+#define LIMIT_TLSRPT_REPORT_BYTES (64 * 1024 * 1024) /* one report; a big one has 10 KiB */
 #define LIMIT_CAA_RECORDS 50
 #define LIMIT_CAA_VALUE_BYTES 1024
 

@@ -251,16 +251,15 @@ check_pins(const struct rule *rule, const struct cert_facts *leaf)
 	return FAIL_CERT_PIN;
 }
 
-/* RFC 8461 s4.1: for the name of the MX host, and names of the SAN only. */
-static enum fail_code
-check_sts(
-    const struct demand *demand, const struct verify_facts *verify, const struct cert_facts *leaf)
+enum fail_code
+decide_sts_certificate(
+    const struct verify_facts *verify, const struct cert_facts *leaf, const char *host)
 {
 	enum fail_code code = decide_certificate(verify, RULE_MATCH_HOSTNAME);
 
 	if (code != FAIL_NONE)
 		return code;
-	return leaf != NULL && demand->host != NULL && certname_matches(leaf, demand->host, false)
+	return leaf != NULL && host != NULL && certname_matches(leaf, host, false)
 		   ? FAIL_NONE
 		   : FAIL_CERT_MISMATCH;
 }
@@ -274,7 +273,7 @@ check_identity(
 	if (demand->dane && tls->dane != DANE_VALID)
 		return FAIL_TLSA_INVALID;
 	if (demand->sts)
-		code = check_sts(demand, &tls->verify, leaf);
+		code = decide_sts_certificate(&tls->verify, leaf, demand->host);
 	if (code == FAIL_NONE && demand->pkix)
 		code = decide_certificate(&tls->verify, RULE_MATCH_HOSTNAME);
 	for (size_t i = 0; code == FAIL_NONE && i < demand->rules_n; i++)

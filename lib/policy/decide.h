@@ -159,6 +159,13 @@ bool decide_is_policy_failure(enum fail_code code);
 enum fail_code decide_certificate(const struct verify_facts *verify, unsigned match);
 
 /*
+ * The same for an MTA-STS policy (RFC 8461 s4.1, s4.2): for the name of the MX host, and names of the SAN only. leaf
+ * NULL: not known.
+ */
+enum fail_code decide_sts_certificate(
+    const struct verify_facts *verify, const struct cert_facts *leaf, const char *host);
+
+/*
  * What went wrong at a host in the words of RFC 8460 s4.3 (or our own, with x-), for
  * host_facts.result_type; NULL when nothing did, or when it says nothing about TLS
  * ("starttls-not-supported" is only said after a complete 250 reply to EHLO).

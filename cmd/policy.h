@@ -1,0 +1,22 @@
+#ifndef POLICY_CMD_H
+#define POLICY_CMD_H
+
+#include "route.h"
+
+/* Private to policy*.c: the options, and the actions that have a file of their own. */
+struct policy_options {
+	struct route_options route;
+	const char *config, *maildomain;
+	int64_t deadline_ms;
+	bool json, connect, requiretls, tls_required_no;
+	/* tlsrpt */
+	const char *day, *organization, *contact;
+	struct strs domains;
+	bool plain;
+};
+
+/* Each returns the exit status; operands[0] is the action's name. */
+int policy_tlsrpt(
+    const struct policy_options *options, const struct strs *operands, struct arena *arena);
+
+#endif
