@@ -1,0 +1,261 @@
+#include "io/workers.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "io/child.h"
+#include "io/io.h"
+#include "io/signals.h"
+
+#define YOUNG_MS 10000     /* who dies before died of something that is still there */
+#define PAUSE_MS 100       /* before a replacement, doubled each time up to */
+#define PAUSE_MAX_MS 10000 /* this */
+/* Two generations of the most workers: a reload waits for the end of those before the last. */
+#define SLOTS (WORKERS_MAX * 2)
+
+struct slot {
+	struct child child;
+	unsigned number;
+	int64_t began;
+	bool old; /* told to finish */
+};
+
+struct supervisor {
+	struct workers *w;
+	struct slot slots[SLOTS];
+	size_t n;
+	int64_t pause_ms[WORKERS_MAX]; /* of its next replacement */
+	int64_t restart[WORKERS_MAX];  /* when, DEADLINE_NEVER: it runs */
+	int64_t tick;
+};
+
+struct start {
+	const struct workers *w;
+	unsigned number;
+};
+
+static int
+worker_main(void *arg)
+{
+	const struct start *start = arg;
+
+	return start->w->work(start->w->arg, start->number);
+}
+
+static int
+start_worker(struct supervisor *s, unsigned number, struct fail *why)
+{
+	struct start start = { s->w, number };
+	struct slot *slot = &s->slots[s->n];
+
+	if (s->n == SLOTS)
+		return fail_set(why, FAIL_OS, "%d %ss are there already", SLOTS, s->w->name);
+	*slot = (struct slot){ .number = number, .began = clock_ms() };
+	if (child_fork(&slot->child, worker_main, &start, s->w->keep_fds, s->w->keep_n, why) != 0)
+		return -1;
+	s->n++;
+	s->restart[number] = DEADLINE_NEVER;
+	return 0;
+}
+
+static void
+kill_workers(struct supervisor *s, int signo)
+{
+	for (size_t i = 0; i < s->n; i++)
+		child_kill(&s->slots[i].child, signo);
+}
+
+/* The next one of that number begins after a pause when this one died young. */
+static void
+plan_replacement(struct supervisor *s, const struct slot *slot)
+{
+	int64_t now = clock_ms(), *pause = &s->pause_ms[slot->number];
+
+	if (now - slot->began > YOUNG_MS)
+		*pause = 0;
+	s->restart[slot->number] = now + *pause;
+	*pause = *pause == 0 ? PAUSE_MS : *pause * 2 < PAUSE_MAX_MS ? *pause * 2 : PAUSE_MAX_MS;
+}
+
+static void
+tell_end(const struct supervisor *s, const struct slot *slot, int status)
+{
+	/* one that was told to finish before it listened for that has no work to lose */
+	if (slot->old && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM)
+		return;
+	if (WIFSIGNALED(status))
+		log_error("%s %u (process %ld) died of signal %d: its sessions are lost",
+		    s->w->name, slot->number, (long)slot->child.pid, WTERMSIG(status));
+	else if (!slot->old || WEXITSTATUS(status) != 0)
+		log_error("%s %u (process %ld) ended with status %d", s->w->name, slot->number,
+		    (long)slot->child.pid, WEXITSTATUS(status));
+}
+
+/* Those that ended; stopping: nobody is replaced. */
+static void
+reap(struct supervisor *s, bool stopping)
+{
+	for (size_t i = 0; i < s->n;) {
+		struct slot *slot = &s->slots[i];
+		int status;
+		if (child_wait(&slot->child, &status, clock_ms(), NULL) != 0) {
+			i++;
+			continue;
+		}
+		tell_end(s, slot, status);
+		if (!slot->old && !stopping)
+			plan_replacement(s, slot);
+		if (s->w->ended != NULL)
+			s->w->ended(s->w->arg, slot->number);
+		*slot = s->slots[--s->n];
+	}
+}
+
+static void
+restart_due(struct supervisor *s)
+{
+	int64_t now = clock_ms();
+	struct fail why;
+
+	for (unsigned number = 0; number < s->w->n; number++) {
+		if (s->restart[number] > now)
+			continue;
+		if (start_worker(s, number, &why) != 0) {
+			log_error("%s %u cannot be started: %s", s->w->name, number, why.text);
+			s->restart[number] = clock_deadline(1000);
+		} else {
+			log_info("%s %u is replaced", s->w->name, number);
+		}
+	}
+}
+
+/* New workers, then the old ones finish: there is no moment without any. */
+static void
+take_over(struct supervisor *s)
+{
+	size_t before = s->n;
+	struct fail why;
+
+	if (s->n + s->w->n > SLOTS) {
+		log_error("not reloaded: %zu old %ss have not finished yet", s->n, s->w->name);
+		return;
+	}
+	if (s->w->reload != NULL && s->w->reload(s->w->arg, &why) != 0) {
+		log_error("not reloaded, everything stays as it was: %s", why.text);
+		return;
+	}
+	for (unsigned number = 0; number < s->w->n; number++)
+		if (start_worker(s, number, &why) != 0) {
+			log_error("%s %u cannot be started: %s", s->w->name, number, why.text);
+			s->restart[number] = clock_deadline(1000);
+		}
+	for (size_t i = 0; i < before; i++) {
+		s->slots[i].old = true;
+		child_kill(&s->slots[i].child, SIGTERM);
+	}
+	log_info("reloaded");
+}
+
+static int64_t
+next_wake(const struct supervisor *s)
+{
+	int64_t wake = s->w->tick != NULL && s->w->tick_ms > 0 ? s->tick : DEADLINE_NEVER;
+
+	for (unsigned number = 0; number < s->w->n; number++)
+		if (s->restart[number] < wake)
+			wake = s->restart[number];
+	return wake;
+}
+
+/* A signal, the end of a worker, or the time until. */
+static void
+wait_event(struct supervisor *s, int64_t until)
+{
+	struct io_fd fds[IO_WAIT_MAX] = { { signals_fd(), IO_READ, 0 } };
+	size_t n = 1;
+
+	/* one look at a time is bounded; who does not fit in is seen a second later */
+	for (size_t i = 0; i < s->n && n < IO_WAIT_MAX; i++)
+		fds[n++] = (struct io_fd){ s->slots[i].child.wait_fd, IO_READ, 0 };
+	if (s->n >= IO_WAIT_MAX && until > clock_deadline(1000))
+		until = clock_deadline(1000);
+	io_wait_many(fds, n, until, NULL);
+}
+
+static void
+take_signals(struct supervisor *s)
+{
+	int signo;
+
+	while (signals_stop_seen() == 0 && (signo = signals_next()) != 0) {
+		if (signo == SIGHUP)
+			take_over(s);
+		else if (signo == SIGUSR1)
+			kill_workers(s, SIGUSR1);
+	}
+}
+
+static void
+supervise(struct supervisor *s)
+{
+	while (signals_stop_seen() == 0) {
+		wait_event(s, next_wake(s));
+		take_signals(s);
+		reap(s, false);
+		if (signals_stop_seen() != 0)
+			return;
+		restart_due(s);
+		if (s->w->tick != NULL && s->w->tick_ms > 0 && clock_ms() >= s->tick) {
+			s->tick = clock_deadline(s->w->tick_ms);
+			if (s->w->tick(s->w->arg))
+				take_over(s);
+		}
+	}
+}
+
+/* They finish; a second signal, or the end of their time, ends them. */
+static void
+stop(struct supervisor *s)
+{
+	int64_t deadline = clock_deadline(s->w->drain_ms);
+	unsigned stops = 0;
+
+	kill_workers(s, SIGTERM);
+	for (size_t i = 0; i < s->n; i++)
+		s->slots[i].old = true;
+	for (int signo; s->n > 0 && stops < 2 && clock_ms() < deadline;) {
+		wait_event(s, deadline);
+		while ((signo = signals_next()) != 0)
+			stops += signo == SIGINT || signo == SIGTERM;
+		reap(s, true);
+	}
+	kill_workers(s, SIGKILL);
+	for (deadline = clock_deadline(5000); s->n > 0 && clock_ms() < deadline;) {
+		child_wait(&s->slots[0].child, &(int){ 0 }, deadline, NULL);
+		s->slots[0] = s->slots[--s->n];
+	}
+}
+
+int
+workers_run(struct workers *workers, struct fail *why)
+{
+	static const int caught[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1 };
+	struct supervisor s = { .w = workers, .tick = clock_deadline(workers->tick_ms) };
+
+	signals_stop_by_hand();
+	for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
+		signals_catch(caught[i]);
+	for (unsigned number = 0; number < WORKERS_MAX; number++)
+		s.restart[number] = DEADLINE_NEVER;
+	int ret = 0;
+	for (unsigned number = 0; number < workers->n && ret == 0; number++)
+		ret = start_worker(&s, number, why);
+	if (ret == 0)
+		supervise(&s);
+	stop(&s);
+	return ret;
+}

@@ -1,0 +1,45 @@
+#ifndef IO_WORKERS_H
+#define IO_WORKERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fail.h"
+
+#define WORKERS_MAX 64
+#define WORKERS_KEEP_MAX 12 /* what child_fork can keep, less what a caller may add */
+
+/*
+ * A supervisor and its workers: forked before there is work, all alike. One that dies takes only its own
+ * work with it and is replaced, slower each time when it dies young. Outside of fibers.
+ *
+ * INT, TERM: the workers are told to finish (TERM); after drain_ms, or at a second signal, they are
+ * killed. HUP: reload() prepares what the next workers get; when it succeeds new ones take over and
+ * the old ones are told to finish; when it fails everything stays. USR1 is passed on.
+ */
+struct workers {
+	unsigned n;       /* 1 to WORKERS_MAX */
+	const char *name; /* for the log: "worker" */
+	/* In the child, with the descriptors keep_fds[keep_n] beside 0-2; its exit status, 0 for good. */
+	int (*work)(void *arg, unsigned number);
+	/* In the supervisor; NULL: HUP starts new workers with what there is. */
+	int (*reload)(void *arg, struct fail *why);
+	/* In the supervisor, after the end of a worker; NULL for none. */
+	void (*ended)(void *arg, unsigned number);
+	/* In the supervisor every tick_ms (0: never); true: as if HUP had come. */
+	bool (*tick)(void *arg);
+	int64_t tick_ms;
+	void *arg;
+	int64_t drain_ms;
+	int keep_fds[WORKERS_KEEP_MAX];
+	size_t keep_n;
+};
+
+/*
+ * Serve until told to stop; INT, TERM, HUP and USR1 are caught here. Returns 0 when all workers ended as told, or -1 with
+ * why: OS (the first workers could not be started).
+ */
+int workers_run(struct workers *workers, struct fail *why);
+
+#endif
