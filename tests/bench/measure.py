@@ -89,8 +89,8 @@ class Program:
             if not self._more(end):
                 raise self.failed(f"no line like {pattern!r}")
 
-    def rest(self):
-        end = time.monotonic() + PATIENCE_S
+    def rest(self, patience_s=PATIENCE_S):
+        end = time.monotonic() + patience_s
         while self._more(end):
             pass
         return self.text.decode()
