@@ -299,6 +299,48 @@ mxtls report: torn.ndjson:26: not JSON: cut off at column 301, expected the end 
     [[ $stderr == *"unknown words, counted as unknown (such as verdict: quantum)"* ]]
 }
 
+# readme TITLE TOOL: the command of README that answers the question with the tool, which must be there
+readme() {
+    local command
+    command=$(awk -v title="$1" -v tool="$2" '
+        $0 ~ "^" title { asked = 1; next }
+        asked && /^[^ ]/ { exit }
+        asked && /^    \$ / { on = $2 == tool; sub(/^    \$ /, "    ") }
+        asked && on { print substr($0, 5) }' "$ROOT/README.md")
+    [[ $command == "$2 "* ]] || {
+        echo "README has no $2 command for: $1" >&2
+        return 1
+    }
+    bash -o pipefail -c "$command"
+}
+
+# answers TITLE EXPECTED: jq and sqlite3, as README asks them, both give these lines
+answers() {
+    local tool
+    for tool in jq sqlite3; do
+        same "$tool: $(readme "$1" "$tool" | sed 's/^ *\([0-9]*\) /\1|/' | sort)" "$tool: $(sort <<< "$2")"
+    done
+}
+
+@test "README: what it asks of the records with jq and sqlite3 has the answers of the report" {
+    mkdir readme
+    cd readme
+    "$ROOT/tests/lib/survey_make.py" --records 900 --providers 60 --own 80 --meta > survey.ndjson
+    report 0 --json --name-domains --top 1000 survey.ndjson
+    # the command that fills the database
+    bash -c "$(awk '/^    \$ sqlite3 survey.db <</ { on = 1; sub(/\$ /, "") } on { print substr($0, 5) } on && /^    EOF$/ { exit }' \
+        "$ROOT/README.md")"
+    same "$(sqlite3 survey.db 'SELECT count(*) FROM line')" 901
+    answers 'Domains by verdict:' "$(jq -r '.tables.verdict.rows[] | select(.domains > 0) | "\(.domains)|\(.value)"' <<< "$output")"
+    answers 'STARTTLS at all' "$(jq -r '.tables.starttls.rows[] | select(.domains > 0 and .value != "unknown") | "\(.domains)|\(.value)"' <<< "$output")"
+    answers 'TLS versions' "$(jq -r '.tables.version.rows[] | "\(.domains)|\(.value)"' <<< "$output")"
+    answers 'Domains with a post-quantum' "$(q .figures.post_quantum.domains.n)"
+    answers 'MX hosts with an IPv6' "$(q '.tables.ipv6.rows[] | select(.value == "aaaa").mx_hosts')"
+    answers 'Domains whose own policy' "$(jq -r '.findings.rows[] | select(.verdict == "broken") | "\(.domain)|\(.reason)"' <<< "$output")"
+    # nothing there that is not run
+    same "$(grep -c '^    \$ \(jq\|sqlite3\) ' "$ROOT/README.md")" 13
+}
+
 @test "usage: no file, a file that is not there, a file without records, options that exclude each other" {
     run -64 "$MXTLS" report
     has "expected records of mxtls probe --json"
