@@ -141,6 +141,7 @@ probe_survey_run(const struct probe_survey *survey, struct arena *arena)
 		.resume = cli->resume,
 		.dedupe = cli->dedupe,
 		.names_per_address = (unsigned)cli->names,
+		.workers = (unsigned)cli->workers,
 		.meta = &meta };
 	struct probe_progress progress;
 	struct fail why;

@@ -14,7 +14,7 @@
 struct probe_survey_cli {
 	bool resume, dedupe;
 	const char *shard, *exclude, *status_file;
-	int64_t rate, names, back_off_ms;
+	int64_t rate, names, back_off_ms, workers;
 };
 
 /* Rows for the option table of a struct that has a struct probe_survey_cli as its member "survey". */
@@ -38,6 +38,9 @@ struct probe_survey_cli {
 		.initial = "60s"), \
 	    ROW(STR, survey.shard, "shard", 0, "K/N", \
 		"do part K of N, the same one each time, at an N-th of the speed"), \
+	    ROW(INT, survey.workers, "workers", 0, "N", \
+		"have the sessions in N processes, for more cores (default: in this one)", \
+		.min = 1, .max = 256), \
 	    ROW(STR, survey.status_file, "status-file", 0, "FILE", \
 		"keep a line of JSON in FILE that tells how far it is")
 

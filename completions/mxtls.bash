@@ -19,7 +19,7 @@ _mxtls() {
     probe:--key-types) words="rsa,ecdsa any" ;;
     probe:--file | probe:-f | probe:--output | probe:-o | probe:--ca-file | probe:--next-cert | probe:--check-cert | probe:--exclude | probe:--status-file) files=-f ;;
     probe:--pem | probe:--ca-dir) files=-d ;;
-    probe:--port | probe:--at | probe:--enum | probe:--pace | probe:--rate | probe:--names-per-address | probe:--back-off | probe:--shard | probe:--warn | probe:--crit | probe:--retries | probe:--sni | probe:--helo | probe:--source | probe:--timeout | probe:--deadline | probe:--concurrency | probe:--resolver) return ;;
+    probe:--port | probe:--at | probe:--enum | probe:--pace | probe:--rate | probe:--names-per-address | probe:--back-off | probe:--shard | probe:--workers | probe:--warn | probe:--crit | probe:--retries | probe:--sni | probe:--helo | probe:--source | probe:--timeout | probe:--deadline | probe:--concurrency | probe:--resolver) return ;;
     report:--format) words="text json tsv html markdown" ;;
     report:--survey) words="day file all" ;;
     report:--output | report:-o | report:--compare) files=-f ;;
@@ -49,7 +49,7 @@ _mxtls() {
     completion:completion) words="bash zsh fish" ;;
     *)
         case ${COMP_WORDS[1]} in
-        probe) words="--file -f --port --implicit-tls --mx -4 -6 --allow-private --format --json --csv --nagios --prometheus --output -o --pem --list-fields --verbose -v --ca-file --ca-dir --at --enum --check-injection --pace --print-tlsa --next-cert --check-cert --resume --dedupe-output --exclude --rate --names-per-address --back-off --shard --status-file --require --warn --crit --key-types --retries --sni --helo --source --timeout --deadline --concurrency --resolver --trust-ad --no-dane --no-mta-sts --no-tlsrpt --caa --help" ;;
+        probe) words="--file -f --port --implicit-tls --mx -4 -6 --allow-private --format --json --csv --nagios --prometheus --output -o --pem --list-fields --verbose -v --ca-file --ca-dir --at --enum --check-injection --pace --print-tlsa --next-cert --check-cert --resume --dedupe-output --exclude --rate --names-per-address --back-off --shard --workers --status-file --require --warn --crit --key-types --retries --sni --helo --source --timeout --deadline --concurrency --resolver --trust-ad --no-dane --no-mta-sts --no-tlsrpt --caa --help" ;;
         report) words="--format --json --html --output -o --title --top --verbose -v --compare --survey --name-domains --anonymize --help" ;;
         send) words="--from-headers -t --ignore-dots -i --from -f --full-name -F --maildomain --masquerade --masquerade-always --max-size --root-to --default-recipient --aliases --alias-files --alias-programs --alias-user --local --local-domain --policy --via --auth --port --ca-file --ca-dir --dkim --delivery --queue --no-queue --helo --timeout --deadline --resolver --trust-ad --config --log --log-format --json --quiet --verbose -v --help" ;;
         queue) words="--queue --all --from --to --loop --lifetime --delay-notice --policy --via --auth --port --ca-file --ca-dir --dkim --aliases --alias-files --alias-programs --alias-user --local --local-domain --helo --timeout --deadline --resolver --trust-ad --config --maildomain --log --log-format --format --json --nagios --prometheus --warn --crit --verbose -v --help" ;;

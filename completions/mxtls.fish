@@ -37,6 +37,7 @@ complete -c mxtls -n '__fish_seen_subcommand_from probe' -l rate -x -d 'begin at
 complete -c mxtls -n '__fish_seen_subcommand_from probe' -l names-per-address -x -d 'ask an address for the certificates of at most N names'
 complete -c mxtls -n '__fish_seen_subcommand_from probe' -l back-off -x -d 'leave an address alone that said 421 or 4xx; longer each time'
 complete -c mxtls -n '__fish_seen_subcommand_from probe' -l shard -x -d 'do part K of N, the same one each time, at an N-th of the speed'
+complete -c mxtls -n '__fish_seen_subcommand_from probe' -l workers -x -d 'have the sessions in N processes, for more cores (default: in this one)'
 complete -c mxtls -n '__fish_seen_subcommand_from probe' -l status-file -r -F -d 'keep a line of JSON in FILE that tells how far it is'
 complete -c mxtls -n '__fish_seen_subcommand_from probe' -l require -x -a 'dane mta-sts-enforce pkix encrypted' -d 'fail unless the verdict is LEVEL or better'
 complete -c mxtls -n '__fish_seen_subcommand_from probe' -l warn -x -d 'warn when a certificate has less time left: DAYS, or N% of its lifetime (default: 14 days, or 33% if that is less)'

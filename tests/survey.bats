@@ -322,6 +322,38 @@ every_line_once() {
     grep -aqE 'finished: 3 of 3 \(100.0%\)' typescript || assert_fail "no end" "$(cat -v typescript)"
 }
 
+# bats test_tags=fibers
+@test "--workers: the same records, as many sessions, and no process is left, whoever ends first" {
+    local before pid worker
+    before=$(sessions)
+    run -0 --separate-stderr "${SURVEY[@]}" -f list -o out.ndjson --workers 3
+    same "$output$stderr" ""
+    every_line_once out.ndjson 200
+    same "$(records out.ndjson .summary.verdict | sort | uniq -c | xargs)" "200 encrypted"
+    same "$(($(sessions) - before))" 42
+    peer_start silent '^ready' "$ROOT/tests/peers/smtp_peer.py" --listen 0.0.0.0:2528 stall
+    printf '[127.6.0.%d]:2528\n' {1..9} > silent
+    # killed: its workers see that and end
+    "${SURVEY[@]}" -f silent -o s.ndjson --workers 2 > said 2>&1 3>&- &
+    pid=$!
+    wait_for_line "$(peer_log silent)" ready
+    until [ "$(pgrep -c -P "$pid" || true)" = 2 ]; do sleep 0.05; done
+    worker=$(pgrep -P "$pid")
+    kill -KILL "$pid"
+    wait "$pid" || true
+    for pid in $worker; do timeout 10 tail --pid="$pid" -s 0.05 -f /dev/null; done
+    # a worker is killed: the survey says so and stops, and can be gone on with
+    "${SURVEY[@]}" -f silent -o s.ndjson --workers 2 --resume > said 2>&1 3>&- &
+    pid=$!
+    until [ "$(pgrep -c -P "$pid" || true)" = 2 ]; do sleep 0.05; done
+    kill -KILL "$(pgrep -P "$pid" | head -n 1)"
+    before=0
+    wait "$pid" || before=$?
+    same "$before" 74
+    file_has said "a worker process has ended"
+    same "$(jq -r .type s.ndjson)" meta
+}
+
 # Two hosts that are this one: sshd at 127.0.0.11 and 127.0.0.12.
 sshd_start() {
     ssh-keygen -q -t ed25519 -N '' -f "$BOX/ssh_key"

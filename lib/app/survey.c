@@ -344,12 +344,51 @@ helper_start(struct survey *s, fiber_fn *fn, const char *name)
 	survey_broken(s, &why);
 }
 
+struct reading {
+	struct survey *survey;
+	unsigned worker;
+};
+
+static void
+worker_fiber(void *arg)
+{
+	struct reading reading = *(struct reading *)arg;
+	struct survey *s = reading.survey;
+	struct fail why;
+
+	free(arg);
+	if (survey_workers_read(&s->workers, reading.worker, &why) != 0 &&
+	    why.code != FAIL_CANCELLED)
+		survey_broken(s, &why);
+	s->helpers--;
+	io_wake(&s->ended, -1);
+}
+
+static void
+read_workers(struct survey *s)
+{
+	struct fail why;
+
+	for (unsigned i = 0; i < s->workers.n; i++) {
+		struct reading *reading = mem_alloc(sizeof(*reading));
+		*reading = (struct reading){ .survey = s, .worker = i };
+		s->helpers++;
+		if (fiber_spawn(worker_fiber, reading, "worker", DEADLINE_NEVER, &why) == 0)
+			continue;
+		free(reading);
+		s->helpers--;
+		survey_broken(s, &why);
+	}
+}
+
 static void
 main_fiber(void *arg)
 {
 	struct survey *s = arg;
 
 	signals_stop_on(s->probe->grace_ms);
+	if (sched_has_fibers())
+		read_workers(s);
 	helper_start(s, begin_fiber, "begin");
 	helper_start(s, record_fiber, "records");
 	for (s->pass = 0; s->pass <= s->passes && !survey_stopping(s); s->pass++) {
@@ -367,6 +406,7 @@ main_fiber(void *arg)
 	s->over = true;
 	io_wake(&s->work, -1);
 	io_wake(&s->records, -1);
+	survey_workers_close(&s->workers);
 	io_join(&s->ended, &s->helpers);
 	note_progress(s);
 }
@@ -407,6 +447,17 @@ setup(struct survey *s, const struct survey_options *options, struct survey_stat
 	waitq_init(&s->ended);
 }
 
+/* Without fibers a worker is no help: this process would wait for each of its sessions. */
+static int
+start_workers(struct survey *s, struct fail *why)
+{
+	const char *off = getenv("MXTLS_NO_FIBERS");
+
+	if (s->options->workers == 0 || (off != NULL && strcmp(off, "1") == 0))
+		return 0;
+	return survey_workers_start(&s->workers, s->options->workers, s->probe, why);
+}
+
 int
 survey_run(const struct survey_options *options, struct survey_status *status_r, struct fail *why)
 {
@@ -421,6 +472,9 @@ survey_run(const struct survey_options *options, struct survey_status *status_r,
 		/* what was put off before has to be done, whatever is asked for now */
 		if (status_r->retry > 0 && s.passes == 0)
 			s.passes = 1;
+		ret = start_workers(&s, why);
+	}
+	if (ret == 0) {
 		sched_run(main_fiber, &s);
 		if (s.failed) {
 			*why = s.why;
@@ -428,6 +482,7 @@ survey_run(const struct survey_options *options, struct survey_status *status_r,
 		}
 	}
 	bool all = ret == 0 && !survey_stopping(&s);
+	survey_workers_stop(&s.workers);
 	survey_store_close(&s, all);
 	survey_input_close(&s.input);
 	survey_polite_free(&s.polite);

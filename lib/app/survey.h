@@ -41,6 +41,7 @@ struct survey_options {
 	bool dedupe;            /* hosts and certificates in lines of their own */
 	unsigned shard, shards; /* this is part shard (from 1) of shards; 0: all of it */
 	unsigned names_per_address;
+	unsigned workers; /* processes for the sessions; 0: this one has them */
 	struct survey_limits limits;
 	const struct exclude *exclude; /* may be NULL */
 	const struct survey_meta_facts

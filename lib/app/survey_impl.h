@@ -6,6 +6,7 @@
 #include "app/survey_input.h"
 #include "app/survey_results.h"
 #include "app/survey_table.h"
+#include "app/survey_workers.h"
 #include "io/io.h"
 #include "policy/port25.h"
 
@@ -53,6 +54,7 @@ struct survey {
 	struct survey_polite polite;
 	struct pool jobs; /* struct survey_slot */
 	struct survey_results results;
+	struct survey_workers workers; /* none: sessions are had here */
 	struct map told_certs; /* with --dedupe-output: fingerprints that are in the output */
 	struct port25 port25;
 

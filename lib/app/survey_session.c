@@ -1,14 +1,12 @@
 /*
  * Asking servers.
  */
-#include <string.h>
-
 #include "app/probe_address.h"
 #include "app/survey_impl.h"
-#include "app/survey_join.h"
 #include "base/clock.h"
 #include "io/sched.h"
-#include "policy/dane.h"
+
+#define WORKER_TRIES 2 /* of a session whose process ends */
 
 /* The server has a line: who waited for nothing else gets a record. */
 static void
@@ -26,45 +24,22 @@ server_finished(struct survey *s, uint32_t number)
 	io_wake(&s->records, -1);
 }
 
-/* Facts that do not fit into a line: what counts stays. */
+/* facts are in arena, which is empty afterwards; line: the same. */
 static void
-shorten(struct server_facts *facts)
-{
-	facts->certs_n = 0;
-	facts->records_n = 0;
-	facts->host.tls_n = 0;
-	facts->host.ehlo.n = facts->host.ehlo_tls.n = 0;
-	facts->host.ext_added.n = facts->host.ext_removed.n = 0;
-	facts->host.banner = facts->host.starttls_reply = NULL;
-	facts->host.starttls_state = STARTTLS_UNKNOWN;
-	facts->host.status = HOST_LINE_TOO_LONG;
-}
-
-/* facts are in arena, which is empty afterwards. */
-static void
-store_result(struct survey *s, uint32_t number, struct server_facts *facts, struct arena *arena)
+store_result(struct survey *s, uint32_t number, struct server_facts *facts, struct arena *arena,
+    const struct buf *line)
 {
 	struct survey_server *server = survey_server_at(&s->table, number);
-	struct buf line;
 
-	buf_init(&line, SURVEY_LINE_BYTES);
-	if (facts_write_json_brief(&fact_table_server_facts, facts, &line) != 0 ||
-	    buf_putc(&line, '\n') != 0) {
-		buf_reset(&line);
-		shorten(facts);
-		facts_write_json_brief(&fact_table_server_facts, facts, &line);
-		buf_putc(&line, '\n');
-	}
-	if (survey_file_append(&s->cache, line.data, line.len, &server->at)) {
-		server->state = SURVEY_FINISHED;
-		server->pass = (uint8_t)s->pass;
-		server->measured = !probe_worth_retry(&facts->host);
-		survey_results_put(&s->results, server->at, arena, facts);
-		server_finished(s, number);
-	} else {
+	if (!survey_file_append(&s->cache, line->data, line->len, &server->at)) {
 		survey_broken(s, &s->cache.why);
+		return;
 	}
-	buf_free(&line);
+	server->state = SURVEY_FINISHED;
+	server->pass = (uint8_t)s->pass;
+	server->measured = !probe_worth_retry(&facts->host);
+	survey_results_put(&s->results, server->at, arena, facts);
+	server_finished(s, number);
 }
 
 /* RFC 5321 s4.2.1: come back later. */
@@ -77,75 +52,94 @@ wants_rest(const struct host_facts *host)
 
 /* The facts of the domain that asked first, and of them the address that is to be asked. */
 static bool
-read_job(struct survey *s, const struct survey_job *job, struct arena *arena,
+read_job(struct survey *s, const struct survey_job *job, struct arena *arena, struct buf *text,
     struct exchange_facts **mx_r, bool *literal_r)
 {
 	struct target_facts target;
-	struct buf text;
-	bool ok;
 
-	buf_init(&text, SURVEY_LINE_BYTES);
-	ok = survey_file_read(&s->spool, job->at, &text);
-	if (!ok)
+	if (!survey_file_read(&s->spool, job->at, text)) {
 		survey_broken(s, &s->spool.why);
-	else if (facts_read_json(&fact_table_target_facts, buf_str(&text), text.len, arena, &target,
-		     &s->why) != 0)
-		survey_broken(s, &s->why), ok = false;
-	buf_free(&text);
-	if (!ok)
 		return false;
+	}
+	if (facts_read_json(
+		&fact_table_target_facts, buf_str(text), text->len, arena, &target, &s->why) != 0) {
+		survey_broken(s, &s->why);
+		return false;
+	}
 	struct exchange_facts *list = target.exchanges; /* in arena */
 	*mx_r = list + job->exchange;
 	*literal_r = target.mx_status == MX_LITERAL && addr_is_literal((*mx_r)->name);
 	return true;
 }
 
+/*
+ * In a worker. When its process is killed in the middle, another has the session; a server that nobody
+ * comes back from is one that nothing is known of.
+ */
+static int
+ask_worker(struct survey *s, const struct survey_job *job, struct slice target,
+    const struct exchange_facts *mx, bool literal, struct arena *arena, struct server_facts *facts,
+    struct buf *line, struct fail *why)
+{
+	const struct host_facts *host = &mx->hosts[job->host];
+
+	for (unsigned try = 1; try <= WORKER_TRIES; try++) {
+		if (survey_workers_ask(&s->workers, target, job->exchange, job->host, s->pass,
+			host->ip, line, why) == 0)
+			return facts_read_json(&fact_table_server_facts, buf_str(line), line->len,
+			    arena, facts, why);
+		if (why->code == FAIL_CANCELLED)
+			return -1;
+		buf_reset(line);
+	}
+	survey_server_init(mx, job->host, literal, s->pass, arena, facts);
+	facts->host.attempts = WORKER_TRIES;
+	facts->host.status = HOST_UNKNOWN_ERROR;
+	facts->host.error = arena_strdup(arena, why->text);
+	survey_server_line(facts, line);
+	return 0;
+}
+
+/* Here, or in a worker. False when it was cancelled. */
+static bool
+ask(struct survey *s, const struct survey_job *job, struct slice target, struct exchange_facts *mx,
+    bool literal, struct arena *arena, struct server_facts *facts, struct buf *line)
+{
+	struct fail why;
+
+	if (s->workers.n == 0) {
+		survey_ask_server(s->probe, mx, job->host, literal, s->pass, arena, facts);
+		if (facts->host.status != HOST_CANCELLED)
+			survey_server_line(facts, line);
+	} else if (ask_worker(s, job, target, mx, literal, arena, facts, line, &why) != 0) {
+		if (why.code != FAIL_CANCELLED)
+			survey_broken(s, &why);
+		return false;
+	}
+	return facts->host.status != HOST_CANCELLED;
+}
+
 /* Returns whether the server asked for a rest. */
 static bool
 run_session(struct survey *s, struct survey_job *job)
 {
-	struct session_options session = s->probe->session;
 	struct server_facts facts;
 	struct exchange_facts *mx;
 	struct arena arena;
-	struct gate turn;
-	struct addr to;
+	struct buf text, line;
 	bool literal, rest = false;
 
 	arena_init(&arena);
-	if (read_job(s, job, &arena, &mx, &literal) &&
-	    addr_parse_ip(
-		slice_str(mx->hosts[job->host].ip), (uint16_t)mx->hosts[job->host].port, &to)) {
-		facts_init_server_facts(&facts);
-		facts.name = literal ? NULL : mx->name;
-		facts.tlsa_digest = survey_tlsa_digest(&mx->tlsa, &arena);
-		facts.pass = s->pass;
-		facts.host.ip = mx->hosts[job->host].ip;
-		facts.host.port = mx->hosts[job->host].port;
-		if (!literal) {
-			session.exchange = mx;
-			/* RFC 7672 s8.1; a name that the user asks for stays */
-			if (session.sni == NULL && dane_is_enforced(mx->tlsa.status))
-				session.sni = mx->tlsa.base_domain;
-		}
-		gate_init(&turn, 1);
-		probe_address(&(struct address_job){ .session = &session,
-		    .both_keys = s->probe->both_keys,
-		    .turn = &turn,
-		    .to = &to,
-		    .host = facts.name,
-		    .arena = &arena,
-		    .facts = &facts.host,
-		    .certs = &facts.certs,
-		    .certs_n = &facts.certs_n,
-		    .deadline = clock_deadline(s->probe->deadline_ms) });
-		facts.records = mx->tlsa.records;
-		facts.records_n = mx->tlsa.records_n;
+	buf_init(&text, SURVEY_LINE_BYTES);
+	buf_init(&line, SURVEY_LINE_BYTES);
+	if (read_job(s, job, &arena, &text, &mx, &literal) &&
+	    ask(s, job, slice_make(buf_str(&text), text.len), mx, literal, &arena, &facts, &line)) {
 		s->status->connections += (uint64_t)facts.host.attempts;
 		rest = wants_rest(&facts.host);
-		if (facts.host.status != HOST_CANCELLED)
-			store_result(s, job->server, &facts, &arena);
+		store_result(s, job->server, &facts, &arena, &line);
 	}
+	buf_free(&line);
+	buf_free(&text);
 	arena_free(&arena);
 	return rest;
 }
