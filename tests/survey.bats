@@ -322,36 +322,110 @@ every_line_once() {
     grep -aqE 'finished: 3 of 3 \(100.0%\)' typescript || assert_fail "no end" "$(cat -v typescript)"
 }
 
+# workers PID N: the processes of a survey's workers, once there are N
+workers() {
+    local deadline=$((SECONDS + 60))
+    until [ "$(pgrep -c -P "$1" || true)" = "$2" ]; do
+        [ "$SECONDS" -lt "$deadline" ] || assert_fail "no $2 workers" "$(pgrep -P "$1")"
+        sleep 0.05
+    done
+    pgrep -P "$1"
+}
+
+# all_gone PIDS: none of these processes is left
+all_gone() {
+    local pid
+    for pid in $1; do timeout 60 tail --pid="$pid" -s 0.05 -f /dev/null || assert_fail "still there" "$pid"; done
+}
+
 # bats test_tags=fibers
-@test "--workers: the same records, as many sessions, and no process is left, whoever ends first" {
-    local before pid worker
+@test "--workers: the same records, as many sessions at the same pace, and nothing is left running" {
+    local before plain
+    # what depends on the moment
+    plain='select(.type == "domain") | del(.. | .timing?, .duration?, .timestamp?, .ttl?, .resolver?, .session_id?)
+        | .exchanges |= (map(.hosts |= sort_by(.ip)) | sort_by(.name))
+        | walk(if type == "object" and has("ipv4_addresses") then .ipv4_addresses |= sort else . end)
+        | .summary.reasons |= sort'
+    printf '%s\n' null.test gone.test >> list
+    run -0 "${SURVEY[@]}" -f list -o alone.ndjson
     before=$(sessions)
-    run -0 --separate-stderr "${SURVEY[@]}" -f list -o out.ndjson --workers 3
+    run -0 --separate-stderr "${SURVEY[@]}" -f list -o out.ndjson --workers 3 --status-file status
     same "$output$stderr" ""
-    every_line_once out.ndjson 200
-    same "$(records out.ndjson .summary.verdict | sort | uniq -c | xargs)" "200 encrypted"
     same "$(($(sessions) - before))" 42
-    peer_start silent '^ready' "$ROOT/tests/peers/smtp_peer.py" --listen 0.0.0.0:2528 stall
-    printf '[127.6.0.%d]:2528\n' {1..9} > silent
-    # killed: its workers see that and end
-    "${SURVEY[@]}" -f silent -o s.ndjson --workers 2 > said 2>&1 3>&- &
+    every_line_once out.ndjson 202
+    run -0 diff <(jq -cS "$plain" alone.ndjson | sort) <(jq -cS "$plain" out.ndjson | sort)
+    same "$(jq -r '"\(.state) \(.records) \(.verdicts.encrypted) \(.servers)"' status)" "finished 202 200 21"
+    # one address one session at a time, and no second one before --pace
+    printf '%s\n' polite.test polite2.test > two
+    before=$SECONDS
+    run -0 "${SURVEY[@]}" -f two -o polite.ndjson --key-types any --pace 3s --workers 2
+    [ $((SECONDS - before)) -ge 2 ] || assert_fail "too fast" "$((SECONDS - before)) s"
+}
+
+# bats test_tags=fibers
+@test "--workers: kill -9 of the survey ends its workers; --resume with workers does the rest, nothing finished twice" {
+    local pid worker asked
+    peer_start crawl '^ready' "$ROOT/tests/peers/smtp_peer.py" --listen 0.0.0.0:2529 'pause 700' 'send 220 mx' 'ehlo SIZE' serve
+    printf '[127.4.0.%d]:2529\n' {1..12} > slow
+    "${SURVEY[@]}" -f slow -o out.ndjson --concurrency 4 --workers 2 > said 2>&1 3>&- &
     pid=$!
-    wait_for_line "$(peer_log silent)" ready
-    until [ "$(pgrep -c -P "$pid" || true)" = 2 ]; do sleep 0.05; done
-    worker=$(pgrep -P "$pid")
+    worker=$(workers "$pid" 2)
+    wait_for_line out.ndjson '"seq":'
     kill -KILL "$pid"
     wait "$pid" || true
-    for pid in $worker; do timeout 10 tail --pid="$pid" -s 0.05 -f /dev/null; done
-    # a worker is killed: the survey says so and stops, and can be gone on with
-    "${SURVEY[@]}" -f silent -o s.ndjson --workers 2 --resume > said 2>&1 3>&- &
+    all_gone "$worker"
+    asked=$(wc -l < out.ndjson.cache)
+    [ "$asked" -lt 12 ] || assert_fail "killed too late" "$asked"
+    run -0 "${SURVEY[@]}" -f slow -o out.ndjson --workers 2 --resume
+    every_line_once out.ndjson 12
+    same "$(records out.ndjson .summary.verdict | sort | uniq -c | xargs)" "12 plaintext"
+    # Ctrl-C to the whole group, as a terminal does it: what is in flight ends
+    rm out.ndjson
+    setsid "${SURVEY[@]}" -f slow -o out.ndjson --concurrency 4 --workers 2 > said 2>&1 3>&- &
     pid=$!
-    until [ "$(pgrep -c -P "$pid" || true)" = 2 ]; do sleep 0.05; done
-    kill -KILL "$(pgrep -P "$pid" | head -n 1)"
-    before=0
-    wait "$pid" || before=$?
-    same "$before" 74
-    file_has said "a worker process has ended"
-    same "$(jq -r .type s.ndjson)" meta
+    worker=$(workers "$pid" 2)
+    peer_wait_line crawl '^S16 '
+    kill -INT -- "-$pid"
+    asked=0
+    wait "$pid" || asked=$?
+    same "$asked" 130
+    all_gone "$worker"
+    same "$(records out.ndjson .summary.verdict | sort -u)" plaintext
+    run -0 "${SURVEY[@]}" -f slow -o out.ndjson --workers 3 --resume
+    every_line_once out.ndjson 12
+}
+
+# bats test_tags=fibers
+@test "--workers: one that is killed is replaced and its sessions are had again; killed twice, they are unknown with the reason" {
+    local pid worker
+    # the first six clients wait for nothing, those after them are served
+    peer_start stalled '^ready' "$ROOT/tests/peers/smtp_peer.py" --timeout 300 --listen 0.0.0.0:2528 \
+        'send 220 mx' stall session 'send 220 mx' stall session 'send 220 mx' stall session \
+        'send 220 mx' stall session 'send 220 mx' stall session 'send 220 mx' stall session 'send 220 mx' 'serve ehlo=SIZE'
+    printf '[127.6.0.%d]:2528\n' {1..6} > stalled
+    "${SURVEY[@]}" -f stalled -o out.ndjson --workers 1 --timeout 120s > said 2>&1 3>&- &
+    pid=$!
+    worker=$(workers "$pid" 1)
+    peer_wait_line stalled '^S6 '
+    kill -KILL "$worker"
+    wait_for_line said "worker process $worker has ended .signal 9.: 6 sessions are begun again"
+    wait "$pid"
+    every_line_once out.ndjson 6
+    same "$(records out.ndjson .summary.verdict | sort | uniq -c | xargs)" "6 plaintext"
+    # twice
+    peer_start dead '^ready' "$ROOT/tests/peers/smtp_peer.py" --timeout 300 --listen 0.0.0.0:2530 'send 220 mx' stall
+    sed s/2528/2530/ stalled > dead
+    "${SURVEY[@]}" -f dead -o out.ndjson --workers 1 --retries 0 --timeout 120s > said 2>&1 3>&- &
+    pid=$!
+    worker=$(workers "$pid" 1)
+    peer_wait_line dead '^S6 '
+    kill -KILL "$worker"
+    peer_wait_line dead '^S12 '
+    kill -KILL "$(workers "$pid" 1)"
+    wait "$pid"
+    every_line_once out.ndjson 6
+    same "$(records out.ndjson '"\(.summary.verdict) \(.exchanges[0].hosts[0].status) \(.exchanges[0].hosts[0].error)"' | sort | uniq -c | xargs)" \
+        "6 unknown unknown-error the worker process that had the session ended before it did"
 }
 
 # Two hosts that are this one: sshd at 127.0.0.11 and 127.0.0.12.

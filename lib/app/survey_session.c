@@ -86,8 +86,8 @@ ask_worker(struct survey *s, const struct survey_job *job, struct slice target,
 	for (unsigned try = 1; try <= WORKER_TRIES; try++) {
 		if (survey_workers_ask(&s->workers, target, job->exchange, job->host, s->pass,
 			host->ip, line, why) == 0)
-			return facts_read_json(&fact_table_server_facts, buf_str(line), line->len,
-			    arena, facts, why);
+			return facts_read_json(
+			    &fact_table_server_facts, buf_str(line), line->len, arena, facts, why);
 		if (why->code == FAIL_CANCELLED)
 			return -1;
 		buf_reset(line);
