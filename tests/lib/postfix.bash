@@ -29,6 +29,7 @@
 # domains=a.test,b.test) into the maildir $BOX/mail/DOMAIN/; RCPT TO users "nobody..." gets 550 5.1.1,
 # "later..." 450 4.2.0. Log: $(peer_log postfix), with the TLS facts of each session.
 #
+#   POSTFIX_EXTRA                      further lines of main.cf, as a variable of postfix_start
 #   postfix_mail RECIPIENT [COUNT]     wait until it got that many; MAIL is the file of the newest
 #   postfix_received RECIPIENT         how many it has got so far
 #   postfix_run posttls-finger -c ...  a program of the package: posttls-finger, smtp-source, ...
@@ -152,6 +153,7 @@ smtpd_tls_loglevel = 1
 smtpd_tls_received_header = yes
 smtpd_tls_session_cache_database =
 smtp_tls_session_cache_database =
+${POSTFIX_EXTRA:-}
 CONF
 }
 

@@ -4,20 +4,22 @@ Clients that attack or load a receiver: tables of raw sessions with the replies 
 It shares no code with mxtls.
 
     listen_clients.py ADDRESS:PORT table NAME [--tls]     every row of a table; "N rows ok", or exit 1
-    listen_clients.py ADDRESS:PORT load CLIENTS FILE [--tls] [--messages N]
+    listen_clients.py ADDRESS:PORT load CLIENTS FILE [--tls] [--messages N] [--first N]
     listen_clients.py ADDRESS:PORT crowd KIND N [--tls]
     listen_clients.py ADDRESS:PORT exhaust N
-    listen_clients.py verify MAILDIR FILE
+    listen_clients.py verify MAILDIR FILE [--twice]
     listen_clients.py stdio [--tls] COMMAND...
 
 table: smuggling, syntax, relay, switch (see TABLES). A row is a name, the turns of the client (bytes to send,
 and how many replies to wait for), and the codes that come, to the end of the connection.
 load: CLIENTS connections send numbered messages as fast as they are answered, until each sent N or the
-server is gone; the number of every acknowledged message goes into FILE as soon as its 250 was read.
+server is gone; the number of every acknowledged message goes into FILE as soon as its 250 was read. --first: of the clients, so
+that the numbers of several loads differ.
 crowd: N clients of a kind that hold the server up (idle; drip: a byte every 50 ms; noop and data: as fast as
 it goes, reading what comes), meanwhile a good client sends a message; prints "good client: N ms".
 exhaust: N connections at once, then none, then a good client, which must be served.
-verify: every message of load that is in MAILDIR/new is complete, and every number in FILE has one.
+verify: every message of load that is in MAILDIR/new is complete, and every number in FILE has one; none is there twice,
+unless with --twice (then it says how many).
 stdio: COMMAND gets one socket as its descriptors 0 and 1, and a message by it.
 """
 
@@ -304,7 +306,7 @@ def text_of(number):
     return b"Subject: number %d\r\n\r\n" % number + lines + b"\r\nend %d\r\n" % number
 
 
-def load(where, clients, path, tls, messages):
+def load(where, clients, path, tls, messages, first_client):
     acked, lock = open(path, "w", encoding="ascii"), threading.Lock()
 
     def one(first):
@@ -321,7 +323,7 @@ def load(where, clients, path, tls, messages):
         except OSError:
             pass  # the server is gone
 
-    threads = [threading.Thread(target=one, args=(i + 1,)) for i in range(clients)]
+    threads = [threading.Thread(target=one, args=(first_client + i,)) for i in range(clients)]
     for thread in threads:
         thread.start()
     print("ready", flush=True)
@@ -408,8 +410,8 @@ def exhaust(where, n):
     print("taken" if client.message(text_of(1)) else client.texts[-1])
 
 
-def verify(maildir, path):
-    there = set()
+def verify(maildir, path, twice):
+    there, again = set(), 0
     for entry in os.scandir(os.path.join(maildir, "new")):
         with open(entry.path, "rb") as file:
             text = file.read()
@@ -418,13 +420,14 @@ def verify(maildir, path):
         if text[at:] != text_of(number).replace(b"\r\n", b"\n"):
             print(f"not complete: {entry.name}")
             return 1
-        if number in there:
+        if number in there and not twice:
             print(f"twice: {number}")
             return 1
+        again += number in there
         there.add(number)
     with open(path, encoding="ascii") as file:
         acked = {int(line) for line in file}
-    print(f"{len(acked)} acknowledged, {len(there)} stored, {len(acked - there)} lost")
+    print(f"{len(acked)} acknowledged, {len(there)} stored, {len(acked - there)} lost" + f", {again} twice" * twice)
     return len(acked - there) != 0
 
 
@@ -445,13 +448,14 @@ def stdio(command, tls):
 def main():
     words = [w for w in sys.argv[1:] if w != "--tls"]
     tls = "--tls" in sys.argv
-    messages = 1000000
-    if "--messages" in words:
-        at = words.index("--messages")
-        messages = int(words[at + 1])
-        del words[at : at + 2]
+    numbers = {"--messages": 1000000, "--first": 1}
+    for option in numbers:
+        if option in words:
+            at = words.index(option)
+            numbers[option] = int(words[at + 1])
+            del words[at : at + 2]
     if words[0] == "verify":
-        sys.exit(verify(words[1], words[2]))
+        sys.exit(verify(words[1], words[2], "--twice" in words))
     if words[0] == "stdio":
         sys.exit(stdio(words[1:], tls))
     host, _, port = words[0].rpartition(":")
@@ -459,7 +463,7 @@ def main():
     if words[1] == "table":
         sys.exit(table(where, words[2], tls))
     elif words[1] == "load":
-        load(where, int(words[2]), words[3], tls, messages)
+        load(where, int(words[2]), words[3], tls, numbers["--messages"], numbers["--first"])
     elif words[1] == "exhaust":
         exhaust(where, int(words[2]))
     else:
