@@ -47,6 +47,12 @@ UNIT_SRC := $(sort $(wildcard tests/unit/*_test.c))
 UNIT_HELPER_SRC := $(filter-out %_test.c %/main.c,$(sort $(wildcard tests/unit/*.c)))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/*_fuzz.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
+# mxtls-submit is setgid: it is these files and libc, nothing else
+SUBMIT_SRC := $(sort $(wildcard cmd/submit/*.c)) lib/app/header.c lib/app/header_section.c lib/app/queue_envelope.c \
+	lib/app/sendmail_args.c lib/app/storage.c lib/app/submission.c lib/app/submit_text.c lib/smtp/address.c \
+	lib/smtp/header_address.c lib/smtp/header_token.c \
+	$(patsubst %,lib/base/%.c,arena buf clock crc32c fail file mem slice text)
+SUBMIT_OBJ := $(SUBMIT_SRC:%.c=$(B)/%.o)
 CMD_OBJ := $(CMD_SRC:%.c=$(B)/%.o)
 UNIT_HELPER_OBJ := $(UNIT_HELPER_SRC:%.c=$(B)/%.o)
 PROGRAM_SRC := $(sort $(wildcard tests/programs/*.c tests/bench/*.c))
@@ -58,11 +64,15 @@ FUZZ_BIN := $(FUZZ_SRC:%.c=$(B)/%)
 .SECONDARY: # keep the objects of test programs
 
 .PHONY: all
-all: $(B)/mxtls
+all: $(B)/mxtls $(B)/mxtls-submit
 
 $(B)/mxtls: $(CMD_OBJ) $(B)/libmxtls.a
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(CMD_OBJ) $(B)/libmxtls.a $(LIBS)
+
+$(B)/mxtls-submit: $(SUBMIT_OBJ)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(SUBMIT_OBJ)
 
 $(B)/libmxtls.a: $(LIB_OBJ)
 	$(call say,AR)
@@ -78,6 +88,8 @@ $(B)/%.o: %.c Makefile
 $(B)/lib/%.o $(B)/cmd/%.o: BAN = -include base/banned.h
 $(B)/lib/io/%.o: BAN += -DIO_MAY_BLOCK
 $(B)/cmd/main.o: BAN += -DIO_MAY_BLOCK # poll() with timeout 0 at exit: is the pipe closed?
+
+$(B)/cmd/submit/%.o: BAN += -DIO_MAY_BLOCK # a small program without fibers
 
 $(B)/tests/unit/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/main.o $(UNIT_HELPER_OBJ) $(B)/libmxtls.a
 	$(call say,LD)

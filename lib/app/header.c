@@ -2,9 +2,7 @@
 
 #include <string.h>
 
-#include "app/header_rewrite.h"
 #include "base/limits.h"
-#include "base/text.h"
 
 #define NAME_BYTES \
 	256 /* of a field's name, with blanks before its colon; the longest known has 60 */
@@ -111,9 +109,8 @@ is_resent(const struct header_field *f)
 	return slice_starts_case(f->name, "Resent-");
 }
 
-/* A set of names, as bits of a position; 0 when name is not in it. */
-static unsigned
-name_bit(struct slice name, const char *const *names)
+unsigned
+header_name_bit(struct slice name, const char *const *names)
 {
 	for (unsigned i = 0; names[i] != NULL; i++)
 		if (slice_is_case(name, names[i]))
@@ -134,7 +131,7 @@ header_resent_block(const struct header *header, size_t *from_r, size_t *to_r)
 		i++;
 	*from_r = i;
 	for (; i < header->n && is_resent(&header->v[i]); i++) {
-		unsigned bit = name_bit(header->v[i].name, once);
+		unsigned bit = header_name_bit(header->v[i].name, once);
 		if (seen & bit)
 			break;
 		seen |= bit;
@@ -148,7 +145,7 @@ collect(const struct header *header, size_t from, size_t to, const char *const *
 {
 	*found_r = false;
 	for (size_t i = from; i < to; i++) {
-		if (name_bit(header->v[i].name, names) == 0)
+		if (header_name_bit(header->v[i].name, names) == 0)
 			continue;
 		*found_r = true;
 		if (header_address_parse(header->v[i].value, max, arena, list, why) != 0)
@@ -172,54 +169,4 @@ header_recipients(const struct header *header, size_t max, struct arena *arena,
 	if (found)
 		return 0;
 	return collect(header, 0, header->n, first, max, arena, list, &found, why);
-}
-
-static void
-add(const struct header *header, size_t from, size_t to, const char *prefix, const char *name,
-    const char *value, struct buf *out)
-{
-	size_t skip = strlen(prefix);
-
-	if (value == NULL)
-		return;
-	for (size_t i = from; i < to; i++) {
-		struct slice have = header->v[i].name;
-		if (skip > 0 && !is_resent(&header->v[i]))
-			continue;
-		if (slice_is_case(slice_sub(have, skip, have.n), name))
-			return;
-	}
-	buf_printf(out, "%s%s: %s\r\n", prefix, name, value);
-}
-
-static void
-add_missing(const struct header *header, size_t from, size_t to, const char *prefix,
-    const struct header_additions *additions, struct buf *out)
-{
-	add(header, from, to, prefix, "Message-ID", additions->message_id, out);
-	add(header, from, to, prefix, "Date", additions->date, out);
-	add(header, from, to, prefix, "From", additions->from, out);
-}
-
-int
-header_write(const struct header *header, const struct header_additions *additions, struct buf *out)
-{
-	static const char *const deleted[] = { "Bcc", "Resent-Bcc", "Return-Path", "Content-Length",
-		NULL };
-	size_t from, to;
-
-	header_resent_block(header, &from, &to);
-	for (size_t i = 0; i < header->n; i++) {
-		if (i == from)
-			add_missing(header, from, to, "Resent-", additions, out);
-		if (name_bit(header->v[i].name, deleted) != 0)
-			continue;
-		if (additions->rewrite != NULL)
-			header_rewrite_field(&header->v[i], additions->rewrite, out);
-		else
-			buf_append(out, header->v[i].raw.p, header->v[i].raw.n);
-	}
-	if (from == header->n)
-		add_missing(header, 0, header->n, "", additions, out);
-	return buf_append(out, "\r\n", 2) != 0 || out->full ? -1 : 0;
 }

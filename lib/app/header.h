@@ -54,6 +54,9 @@ void header_parse(struct slice text, struct arena *arena, struct header *header_
 const struct header_field *header_find(const struct header *header, const char *name);
 size_t header_count(const struct header *header, const char *name);
 
+/* Where name (any case) stands in a list that ends in NULL, as one bit; 0 when it does not. */
+unsigned header_name_bit(struct slice name, const char *const *names);
+
 /*
  * The topmost block of consecutive Resent- fields (RFC 5322 s3.6.6): first and one past its last
  * index; both header->n when there is none. A second Resent-Date, -From, -Sender or -Message-ID

@@ -10,6 +10,7 @@
 #include "app/envelope.h"
 #include "app/header.h"
 #include "app/header_rewrite.h"
+#include "app/header_section.h"
 #include "app/header_words.h"
 #include "app/shorten.h"
 #include "app/submit_text.h"
@@ -34,9 +35,8 @@ struct intake {
 	struct buf folded;       /* out of fold, for the file */
 	size_t line_bytes;       /* of the body's line being read */
 	bool has_long, has_8bit; /* what the body has */
-	struct buf section;      /* the header section */
-	size_t line;             /* offset in section of the line being read */
-	enum { AT_START, IN_FROM_LINE, IN_HEADER, IN_BODY } where;
+	struct header_section section;
+	bool header_over;
 	struct header header;
 	const char *domain;
 	char chunk[CHUNK_BYTES];
@@ -136,7 +136,9 @@ header_done(struct intake *in, struct fail *why)
 	char date[64];
 	struct buf out;
 
-	header_parse(slice_make(in->section.data, in->section.len), &message->arena, &in->header);
+	struct slice section = header_section_text(&in->section);
+
+	header_parse(section, &message->arena, &in->header);
 	if (!header_is_signed(&in->header))
 		add.rewrite = &rewrite;
 	text_date_rfc5322(clock_wall(), date);
@@ -151,7 +153,7 @@ header_done(struct intake *in, struct fail *why)
 	message->tls_required_no = tls != NULL && slice_is_case(slice_trim(tls->value), "No");
 
 	/* encoded words and domains take room: of a sane header far less than this */
-	buf_init(&out, 4 * in->section.len + HEADER_ROOM_BYTES);
+	buf_init(&out, 4 * section.n + HEADER_ROOM_BYTES);
 	submit_fold_init(&in->fold, true);
 	int rc = header_write(&in->header, &add, &out) != 0
 		     ? fail_set(why, FAIL_MESSAGE_TOO_BIG, "header section is too big")
@@ -159,80 +161,30 @@ header_done(struct intake *in, struct fail *why)
 	buf_free(&out);
 	message->header_bytes = message->text.bytes;
 	message->header_8bit = in->fold.has_8bit;
-	in->where = IN_BODY;
+	in->header_over = true;
 	return rc;
-}
-
-/*
- * The line that ends the header section: the empty one is dropped (header_write makes it), one
- * that is no header is the first of the body.
- */
-static int
-section_end(struct intake *in, bool empty, struct fail *why)
-{
-	char *line = NULL;
-	size_t n = in->section.len - in->line;
-
-	if (!empty) {
-		line = mem_alloc(n + 1);
-		memcpy(line, in->section.data + in->line, n);
-	}
-	in->section.len = in->line;
-	int rc = header_done(in, why);
-	if (rc == 0 && !empty)
-		rc = write_body(in, slice_make(line, n), why);
-	free(line);
-	return rc;
-}
-
-/* A line of the section, or what there is of it: complete ends in LF. */
-static int
-section_line(struct intake *in, bool complete, struct fail *why)
-{
-	struct slice line = slice_make(in->section.data + in->line, in->section.len - in->line);
-
-	if (in->where == AT_START) {
-		int from = header_is_from_line(line);
-		if (from < 0 && !complete)
-			return 0;
-		in->where = from > 0 ? IN_FROM_LINE : IN_HEADER;
-	}
-	if (in->where == IN_FROM_LINE) { /* mbox's separator: never part of the message */
-		buf_reset(&in->section);
-		if (complete)
-			in->where = IN_HEADER;
-		return 0;
-	}
-	switch (header_line_kind(line, in->line == 0)) {
-	case HEADER_LINE_UNDECIDED:
-		return 0;
-	case HEADER_LINE_FIELD:
-	case HEADER_LINE_MORE:
-		if (complete)
-			in->line = in->section.len;
-		return 0;
-	case HEADER_LINE_END:
-		return section_end(in, true, why);
-	case HEADER_LINE_BODY:
-		return section_end(in, false, why);
-	}
-	return 0;
 }
 
 /* Lines out of step 1, in any pieces. */
 static int
 take_lines(struct intake *in, struct slice text, struct fail *why)
 {
-	while (text.n > 0 && in->where != IN_BODY) {
-		size_t n = slice_find(text, '\n');
-		bool complete = n < text.n;
-		n += complete;
-		if (buf_append(&in->section, text.p, n) != 0)
-			return fail_set(why, FAIL_MESSAGE_TOO_BIG,
-			    "header section is bigger than %d bytes", LIMIT_HEADER_BYTES);
-		if (section_line(in, complete, why) != 0)
+	if (!in->header_over) {
+		size_t used;
+		switch (header_section_feed(&in->section, text, &used, why)) {
+		case HEADER_SECTION_MORE:
+			return 0;
+		case HEADER_SECTION_OVER:
+			break;
+		default:
 			return -1;
-		text = slice_sub(text, n, text.n);
+		}
+		text = slice_sub(text, used, text.n);
+		if (header_done(in, why) != 0)
+			return -1;
+		struct slice line = header_section_body(&in->section);
+		if (line.n > 0 && write_body(in, line, why) != 0)
+			return -1;
 	}
 	return text.n == 0 ? 0 : write_body(in, text, why);
 }
@@ -283,7 +235,7 @@ read_all(struct intake *in, int fd, int64_t deadline, struct fail *why)
 		if (n > 0 && in->text.ended)
 			look_behind_dot(in, fd, used < (size_t)n);
 	}
-	if (in->where != IN_BODY && header_done(in, why) != 0)
+	if (!in->header_over && header_done(in, why) != 0)
 		return -1;
 	in->message->has_8bit = in->message->header_8bit || in->has_8bit;
 	if (in->text.nuls > 0)
@@ -315,13 +267,13 @@ message_read(int fd, const struct message_options *options, struct message *mess
 	submit_text_init(&in->text, options->ignore_dots);
 	buf_init(&in->lines, 2 * CHUNK_BYTES + 8);
 	buf_init(&in->folded, 2 * CHUNK_BYTES + LIMIT_TEXT_LINE_BYTES);
-	buf_init(&in->section, LIMIT_HEADER_BYTES);
+	header_section_init(&in->section);
 	if (envelope_sender(options, in->domain, message_r, why) == 0 &&
 	    tempfile_open(&message_r->text, max, why) == 0 && read_all(in, fd, deadline, why) == 0)
 		rc = envelope_recipients(options, &in->header, message_r, why);
 	buf_free(&in->lines);
 	buf_free(&in->folded);
-	buf_free(&in->section);
+	header_section_fini(&in->section);
 	free(in);
 	if (rc != 0)
 		message_fini(message_r);

@@ -434,7 +434,7 @@ bool
 sendmail_name(const char *argv0, const char **name_r)
 {
 	static const char *const names[] = { "sendmail", "send-mail", "mailq", "newaliases",
-		"runq" };
+		"runq", "mxtls-submit" };
 	const char *slash = argv0 == NULL ? NULL : strrchr(argv0, '/');
 
 	*name_r = slash != NULL ? slash + 1 : argv0;

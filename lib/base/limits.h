@@ -89,6 +89,9 @@
 #define LIMIT_HEADER_BYTES (1024 * 1024)        /* whole header section of a submitted message */
 #define LIMIT_SUBMIT_BYTES (100L * 1000 * 1000) /* a whole submitted message */
 #define LIMIT_SUBMIT_RECIPIENTS 10000           /* recipients of one submission */
+#define LIMIT_SUBMISSION_HEAD_BYTES \
+	(4 * 1024 * 1024) /* command line for the runner: ARG_MAX is 2 MiB, and bytes are escaped */
+#define LIMIT_SUBMISSION_NOTES 50 /* lines for the log with one submission */
 
 /* Policies. */
 #define LIMIT_SECRET_BYTES 12288 /* file of credentials, password or token (RFC 4954 s4) */
