@@ -5,6 +5,9 @@
 PREFIX ?= /usr/local
 MANDIR ?= $(PREFIX)/share/man
 VERSION := 0.1.0
+# of system mode, built in: no caller may choose them
+SPOOLDIR ?= /var/spool/mxtls
+STATEDIR ?= /var/lib/mxtls
 
 # --- build kinds ---------------------------------------------------------------------------------
 comma := ,
@@ -30,7 +33,7 @@ endif
 ifneq ($(COVERAGE),)
 SAN_FLAGS += --coverage -O0
 endif
-ALL_CPPFLAGS = -D_GNU_SOURCE -DMXTLS_VERSION='"$(VERSION)"' -Ilib -Icmd $(PKG_CFLAGS) $(CPPFLAGS)
+ALL_CPPFLAGS = -D_GNU_SOURCE -DMXTLS_VERSION='"$(VERSION)"' -DSYSTEM_SPOOL='"$(SPOOLDIR)"' -DSYSTEM_STATE='"$(STATEDIR)"' -Ilib -Icmd $(PKG_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS = -std=c11 $(WARN) $(if $(WERROR),-Werror) $(HARDEN) $(CFLAGS) $(SAN_FLAGS) -ffile-prefix-map=$(CURDIR)=.
 ALL_LDFLAGS = $(HARDEN_LD) $(SAN_FLAGS) $(LDFLAGS)
 LIBS = $(PKG_LIBS) -lev -lresolv -ldl
@@ -127,11 +130,11 @@ man-fields: $(B)/mxtls
 
 # One file: tests/box bats tests/NAME.bats
 .PHONY: bats
-bats: $(B)/mxtls $(PROGRAM_BIN) $(SHIM)
+bats: $(B)/mxtls $(B)/mxtls-submit $(PROGRAM_BIN) $(SHIM)
 	@MXTLS=$(CURDIR)/$(B)/mxtls tests/run-bats
 
 .PHONY: test
-test: $(B)/mxtls $(PROGRAM_BIN) $(SHIM) $(UNIT_BIN) $(REPLAY_BIN)
+test: $(B)/mxtls $(B)/mxtls-submit $(PROGRAM_BIN) $(SHIM) $(UNIT_BIN) $(REPLAY_BIN)
 	@tests/run-test $(B)
 
 # The same under valgrind: leaks too.
@@ -198,15 +201,22 @@ ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 MAN_PAGES := $(sort $(wildcard man/*.[1-8]))
 
+# SYSTEM=1: system mode, one queue for the host (mxtls-submit(8)), besides.
+SYSTEMUNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+SUBMIT := $(PREFIX)/libexec/mxtls-submit
+
 # The names of sendmail, as links, with WITH_SENDMAIL=1: where programs look for them.
 SENDMAIL_LINKS ?= /usr/sbin/sendmail /usr/lib/sendmail /usr/bin/mailq /usr/bin/newaliases /usr/bin/runq
+SENDMAIL_IS := $(if $(SYSTEM),$(SUBMIT),$(PREFIX)/bin/mxtls)
 
 # What runs the queue: units for each user, and a line for crontab -e.
 UNITDIR ?= $(PREFIX)/lib/systemd/user
 UNITS := mxtls-queue.service mxtls-queue.timer
 
 .PHONY: install
-install: $(B)/mxtls
+install: $(B)/mxtls $(if $(SYSTEM),$(B)/mxtls-submit install-check)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(B)/mxtls $(DESTDIR)$(PREFIX)/bin/mxtls
 	for page in $(MAN_PAGES); do \
@@ -220,25 +230,40 @@ install: $(B)/mxtls
 		chmod 644 $(DESTDIR)$(UNITDIR)/$$unit; done
 	sed 's|@BINDIR@|$(PREFIX)/bin|' cmd/systemd/crontab >$(DESTDIR)$(PREFIX)/share/mxtls/crontab
 	chmod 644 $(DESTDIR)$(PREFIX)/share/mxtls/crontab
+ifneq ($(SYSTEM),)
+	install -D -m 755 $(B)/mxtls-submit $(DESTDIR)$(SUBMIT)
+	@cmd/systemd/system/install "$(DESTDIR)" "$(SUBMIT)" "$(SPOOLDIR)" "$(STATEDIR)" "$(PREFIX)/bin" \
+		"$(SYSTEMUNITDIR)" "$(SYSUSERSDIR)" "$(TMPFILESDIR)" "$(PREFIX)/share/mxtls"
+endif
 ifneq ($(WITH_SENDMAIL),)
 	@for link in $(SENDMAIL_LINKS); do \
-		to=$(DESTDIR)$$link; \
-		if { [ -e "$$to" ] || [ -L "$$to" ]; } && [ "$$(readlink "$$to")" != $(PREFIX)/bin/mxtls ]; then \
+		to=$(DESTDIR)$$link; is=$$(readlink "$$to"); \
+		if { [ -e "$$to" ] || [ -L "$$to" ]; } && [ "$$is" != $(PREFIX)/bin/mxtls ] && [ "$$is" != $(SUBMIT) ]; then \
 			echo "$$to is there and not ours: remove the other mail system first" >&2; exit 1; \
 		fi; done
 	for link in $(SENDMAIL_LINKS); do \
-		install -d "$(DESTDIR)$${link%/*}" && ln -sf $(PREFIX)/bin/mxtls "$(DESTDIR)$$link" || exit; done
+		install -d "$(DESTDIR)$${link%/*}" && ln -sf $(SENDMAIL_IS) "$(DESTDIR)$$link" || exit; done
 endif
 
-# Takes away what install put there, nothing else.
+# Whoever installs makes the user: it is an account of the host, and not ours to make behind his back.
+.PHONY: install-check
+install-check:
+	@[ -n "$(DESTDIR)" ] || getent group mxtls >/dev/null || { \
+		echo "SYSTEM=1 needs the user and group mxtls; as root: useradd --system --user-group" \
+			"--home-dir $(STATEDIR) --shell /usr/sbin/nologin mxtls" >&2; exit 1; }
+
+# Takes away what install put there, nothing else; the queue stays.
 .PHONY: uninstall
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS)) $(DESTDIR)$(PREFIX)/share/mxtls/crontab
 	rm -f $(DESTDIR)$(PREFIX)/bin/mxtls $(DESTDIR)$(BASHDIR)/mxtls $(DESTDIR)$(ZSHDIR)/_mxtls \
 		$(DESTDIR)$(FISHDIR)/mxtls.fish
+	rm -f $(DESTDIR)$(SUBMIT) $(DESTDIR)$(SYSTEMUNITDIR)/mxtls-queue.service $(DESTDIR)$(SYSUSERSDIR)/mxtls.conf \
+		$(DESTDIR)$(TMPFILESDIR)/mxtls.conf $(DESTDIR)$(PREFIX)/share/mxtls/mailboxes.conf
 	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 	for link in $(SENDMAIL_LINKS); do \
-		if [ "$$(readlink "$(DESTDIR)$$link")" = $(PREFIX)/bin/mxtls ]; then rm -f "$(DESTDIR)$$link"; fi; done
+		is=$$(readlink "$(DESTDIR)$$link"); \
+		if [ "$$is" = $(PREFIX)/bin/mxtls ] || [ "$$is" = $(SUBMIT) ]; then rm -f "$(DESTDIR)$$link"; fi; done
 
 # Unpacked packages (build/debs) stay: they need the network.
 # The three jobs on loopback, for people to look at.

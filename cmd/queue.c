@@ -7,16 +7,21 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "app/incoming.h"
 #include "app/maillog.h"
 #include "app/places.h"
 #include "app/tlsrpt_store.h"
 #include "app/queue_run.h"
 #include "app/queue_wake.h"
+#include "app/system.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/sched.h"
 #include "io/signals.h"
+#include "queue_intake.h"
+
+#define CALLED_AGAIN_MS 10000
 
 static const struct opt_word formats[] = { { "text", QUEUE_FORMAT_TEXT },
 	{ "json", QUEUE_FORMAT_JSON }, { "nagios", QUEUE_FORMAT_NAGIOS },
@@ -99,6 +104,9 @@ queue_is_chosen(const struct queue_command *q, const struct queue_entry *entry)
 	const struct queue_options *o = q->options;
 	bool ids = q->ids_n == 0, rcpts = o->to == NULL;
 
+	if (q->only_owner && (!entry->envelope->owned || entry->envelope->uid != q->owner))
+		return false;
+
 	for (size_t i = 0; i < q->ids_n && !ids; i++)
 		ids = strcmp(q->ids[i], entry->id) == 0;
 	for (size_t i = 0; i < entry->envelope->rcpts_n && !rcpts; i++)
@@ -113,6 +121,7 @@ struct run_job {
 	struct queue_command *q;
 	struct route route;
 	struct queue_run_options run;
+	struct intake *intake; /* of system mode, or NULL */
 	int status;
 };
 
@@ -174,25 +183,65 @@ sweep(struct run_job *job)
 	if (job->route.deliver.tlsrpt_dir != NULL &&
 	    tlsrpt_store_tidy(job->route.deliver.tlsrpt_dir, clock_wall(), &why) != 0)
 		log_error("%s", why.text);
+	if (job->q->spool.incoming >= 0)
+		incoming_sweep(&job->q->spool);
+}
+
+/* --- system mode ------------------------------------------------------------------------------------ */
+
+static bool
+set_up_intake(struct run_job *job)
+{
+	struct queue_command *q = job->q;
+
+	job->intake = intake_new(q, &job->route, job->run.wake, &q->why);
+	if (job->intake != NULL)
+		return true;
+	job->status = command_fail(&cmd_queue, &q->why);
+	return false;
+}
+
+/* What came in, tried at once. */
+static void
+take_in(struct run_job *job, struct queue_run *run, bool run_it)
+{
+	char after[QUEUE_ID_BYTES];
+	struct fail why;
+
+	if (intake_take(job->intake, after, &why) != 0 && why.code != FAIL_CANCELLED)
+		log_error("%s", why.text);
+	if (run_it && after[0] != '\0' && queue_run_pass(run, after, &why) < 0 &&
+	    why.code != FAIL_CANCELLED)
+		log_error("%s", why.text);
 }
 
 #define PAUSE_MS 10
 
 /*
  * Between two passes: until the next is due, or somebody says that there is something; at least as long as
- * the last one took, since each looks at the whole queue.
+ * the last one took, since each looks at the whole queue. What comes in meanwhile is tried by itself.
  */
 static bool
-wait_for_turn(int wake, int64_t began, int64_t next)
+wait_for_turn(struct run_job *job, struct queue_run *run, int64_t began, int64_t next)
 {
-	int64_t pause = clock_ms() - began;
+	int64_t now = clock_ms(), pause = now - began > PAUSE_MS ? now - began : PAUSE_MS;
 	struct fail why;
 
-	if (io_sleep(clock_deadline(pause > PAUSE_MS ? pause : PAUSE_MS), NULL) != 0)
-		return false;
-	int rc = wake < 0 ? io_sleep(next, &why) : io_wait(wake, IO_READ, next, &why);
-	spool_wake_drain(wake);
-	return rc == 0 || why.code == FAIL_TIMEOUT;
+	for (;;) {
+		int wake = job->run.wake;
+		if ((wake < 0 ? io_sleep(next, &why) : io_wait(wake, IO_READ, next, &why)) != 0)
+			return why.code == FAIL_TIMEOUT;
+		if (wake < 0)
+			return true;
+		unsigned calls = spool_wake_take(wake);
+		if ((calls & SPOOL_WAKE_INCOMING) != 0 && job->intake != NULL)
+			take_in(job, run, true);
+		if ((calls & SPOOL_WAKE_QUEUE) != 0 && now + pause < next)
+			next = now + pause;
+		/* any user may ask for a run: not more often than that */
+		if ((calls & SPOOL_WAKE_ASKED) != 0 && now + CALLED_AGAIN_MS < next)
+			next = now + CALLED_AGAIN_MS;
+	}
 }
 
 static void
@@ -212,15 +261,25 @@ run_main(void *arg)
 	}
 	if (q->options->loop_ms > 0 && (job->run.wake = spool_wake_open(&q->spool, &q->why)) < 0)
 		log_warn("%s", q->why.text);
-	do {
+	bool ok = q->spool.incoming < 0 || set_up_intake(job);
+	while (ok) {
 		began = clock_ms();
 		sweep(job);
+		if (job->intake != NULL)
+			take_in(job, run, false);
+		if (job->intake != NULL && q->options->loop_ms == 0)
+			intake_join(job->intake);
 		rc = one_run(job, run, &q->why);
 		if (rc < 0 && q->why.code != FAIL_CANCELLED)
 			job->status = command_fail(&cmd_queue, &q->why);
 		if (next <= clock_ms())
 			next = clock_deadline(q->options->loop_ms);
-	} while (q->options->loop_ms > 0 && wait_for_turn(job->run.wake, began, next));
+		ok = q->options->loop_ms > 0 && wait_for_turn(job, run, began, next);
+	}
+	if (job->intake != NULL) {
+		intake_join(job->intake);
+		intake_free(job->intake);
+	}
 	queue_run_wait(run);
 	if (queue_run_counts(run)->errors > 0 && job->status == EX_OK)
 		job->status = EX_IOERR;
@@ -437,7 +496,8 @@ queue_command_run(const void *arg, const struct strs *operands)
 	if (log_open(options->log, "mxtls") != 0) {
 		fail_errno(&q.why, FAIL_CONFIG, "log %s", options->log);
 		status = command_fail(&cmd_queue, &q.why);
-	} else if (route_spool(&q.spool, options->queue, &q.arena, &q.why) != 0) {
+	} else if (system_enter(options->queue, run[action] == queue_run, &q.why) != 0 ||
+		   route_spool(&q.spool, options->queue, &q.arena, &q.why) != 0) {
 		status = run[action] == queue_check ? queue_cannot_tell(&q)
 						    : command_fail(&cmd_queue, &q.why);
 	} else {

@@ -33,6 +33,8 @@ struct queue_command {
 	const struct queue_options *options;
 	char *const *ids; /* operands behind the action */
 	size_t ids_n;
+	bool only_owner; /* list: messages of this user alone */
+	uint32_t owner;
 	struct arena arena;
 	struct spool spool;
 	/* for the reasons of messages that wait with their destination; rules NULL: unknown */

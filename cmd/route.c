@@ -6,6 +6,7 @@
 #include "app/identity.h"
 #include "app/masquerade.h"
 #include "app/places.h"
+#include "app/system.h"
 #include "command.h"
 #include "net/helo.h"
 #include "policy/mtasts_cache.h"
@@ -180,6 +181,8 @@ route_close(struct route *route)
 int
 route_spool(struct spool *spool, const char *path, struct arena *arena, struct fail *why)
 {
+	if (path == NULL && system_mode())
+		path = SYSTEM_SPOOL;
 	if (path == NULL && (path = places_state("queue", arena, why)) == NULL)
 		return -1;
 	return spool_open(spool, path, why);

@@ -91,7 +91,7 @@ int route_open(struct route *route, const struct route_options *options, struct 
 void route_close(struct route *route);
 
 /*
- * Open the spool: path, or the user's own where NULL. Fails as spool_open.
+ * Open the spool: path, or where NULL the system's or the user's own (app/system.h; system_enter goes before). Fails as spool_open.
  */
 int route_spool(struct spool *spool, const char *path, struct arena *arena, struct fail *why);
 

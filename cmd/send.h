@@ -40,9 +40,15 @@ int send_message(
 /* SMTP on standard input and output: each message is submitted as one of its own (sendmail -bs). */
 int send_smtp(const struct command *self, const struct send_options *options);
 
+/* The same in system mode, where the caller may not write to the queue: each message goes through mxtls-submit. */
+int send_smtp_system(const struct command *self, const struct send_options *options);
+
 /* What would become of these addresses: "given: mailbox, mailbox" each (sendmail -bv). */
 int send_verify(
     const struct command *self, const struct send_options *options, const struct strs *operands);
+
+/* The letters on top of what the configuration says. */
+void sendmail_take_args(const struct sendmail_args *args, struct send_options *options);
 
 /*
  * The program by its names sendmail, mailq, newaliases and runq; returns the exit status.

@@ -9,6 +9,8 @@
 #include "app/envelope.h"
 #include "app/identity.h"
 #include "app/maillog.h"
+#include "app/queue_refuse.h"
+#include "app/system.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -45,14 +47,20 @@ set_up(struct send_job *job)
 {
 	const struct send_options *options = job->options;
 
-	if (route_open(&job->route, &options->route, &job->arena, &job->why) != 0)
-		return -1;
+	if (job->route == NULL) {
+		job->route = &job->own_route;
+		if (system_enter(options->queue, true, &job->why) != 0 ||
+		    route_open(job->route, &options->route, &job->arena, &job->why) != 0)
+			return -1;
+	}
 	if (options->no_queue)
 		return 0;
-	if (route_spool(&job->spool, options->queue, &job->arena, &job->why) != 0)
-		return -1;
-	job->have_spool = true;
-	route_work(&job->work, &job->spool, &job->route, job->maildomain, &job->arena);
+	if (job->spool == NULL) {
+		if (route_spool(&job->own_spool, options->queue, &job->arena, &job->why) != 0)
+			return -1;
+		job->spool = &job->own_spool;
+	}
+	route_work(&job->work, job->spool, job->route, job->maildomain, &job->arena);
 	job->work.note = note;
 	job->work.note_ctx = job;
 	job->work.no_reports =
@@ -111,6 +119,12 @@ set_notifications(struct send_job *job)
 		message->recipients[i].notify = options->notify;
 }
 
+static uid_t
+user_of(const struct send_job *job)
+{
+	return job->owner != NULL ? *job->owner : getuid();
+}
+
 static struct message_options
 message_options(struct send_job *job)
 {
@@ -119,8 +133,11 @@ message_options(struct send_job *job)
 	return (struct message_options){ .recipients_from_header = options->from_headers,
 		.ignore_dots = options->ignore_dots,
 		.sender = options->sender,
-		.full_name = options->full_name != NULL ? options->full_name
-							: identity_full_name(&job->arena),
+		.login = job->owner == NULL ? NULL : identity_login(*job->owner, &job->arena),
+		.time = job->time,
+		.full_name = options->full_name != NULL
+				 ? options->full_name
+				 : identity_full_name(user_of(job), &job->arena),
 		.maildomain = job->maildomain,
 		.masquerade = &job->masquerade,
 		.aliases = &job->aliases,
@@ -128,7 +145,7 @@ message_options(struct send_job *job)
 		.alias_programs = options->route.alias_programs,
 		.root_to = options->root_to,
 		.default_recipient = options->default_recipient,
-		.local = &job->route.local,
+		.local = &job->route->local,
 		.max_bytes = options->max_size };
 }
 
@@ -136,7 +153,7 @@ message_options(struct send_job *job)
 static void
 tell_homeless(const struct send_job *job)
 {
-	const struct local *local = &job->route.local;
+	const struct local *local = &job->route->local;
 
 	for (size_t i = 0; local->kind == LOCAL_NONE && i < job->message.recipient_n; i++) {
 		const struct message_recipient *r = &job->message.recipients[i];
@@ -161,6 +178,12 @@ send_job_read(struct send_job *job, int fd, const struct strs *operands)
 	if (message_read(fd, &m, &job->message, DEADLINE_NEVER, &job->why) != 0)
 		return -1;
 	job->have_message = true;
+	if (job->owner != NULL) {
+		job->message.owned = true;
+		job->message.owner = *job->owner;
+	}
+	if (job->queue_id != NULL)
+		memcpy(job->message.queue_id, job->queue_id, QUEUE_ID_BYTES);
 	set_notifications(job);
 	tell_homeless(job);
 	for (size_t i = 0; i < job->message.problem_n; i++)
@@ -176,7 +199,7 @@ deliver_main(void *arg)
 
 	/* nothing is stored: what is under way gets a moment to come to its end */
 	signals_stop_on(5000);
-	deliver(&job->route.deliver, &job->message, job->results, &job->arena, job->deadline);
+	deliver(&job->route->deliver, &job->message, job->results, &job->arena, job->deadline);
 }
 
 /* A line a recipient: deliveries on stdout unless quiet, failures on stderr; JSON all on stdout. */
@@ -276,8 +299,10 @@ store_and_try(struct send_job *job)
 		return command_fail(job->self, &job->why);
 	job->stored_id = s.item.id;
 	memcpy(job->id, s.item.id, sizeof(job->id));
+	if (job->stored != NULL)
+		job->stored(job->stored_ctx);
 	int status = act_on_stored(job, &s);
-	if (delivery_of(job->options) != DELIVERY_BACKGROUND)
+	if (delivery_of(job->options) != DELIVERY_BACKGROUND && job->owner == NULL)
 		submit_warn_no_runner(&s);
 	submit_end(&s);
 	return status;
@@ -305,9 +330,10 @@ send_job_close(struct send_job *job)
 	send_job_forget(job);
 	if (job->have_aliases)
 		aliases_free(&job->aliases);
-	if (job->have_spool)
-		spool_close(&job->spool);
-	route_close(&job->route);
+	if (job->spool == &job->own_spool)
+		spool_close(job->spool);
+	if (job->route == &job->own_route)
+		route_close(job->route);
 	arena_free(&job->arena);
 	free(job);
 }
@@ -315,10 +341,19 @@ send_job_close(struct send_job *job)
 struct send_job *
 send_job_open(const struct command *self, const struct send_options *options, bool *ok_r)
 {
+	return send_job_open_in(self, options, NULL, NULL, ok_r);
+}
+
+struct send_job *
+send_job_open_in(const struct command *self, const struct send_options *options,
+    struct route *route, struct spool *spool, bool *ok_r)
+{
 	struct send_job *job = mem_alloc(sizeof(*job));
 
 	job->self = self;
 	job->options = options;
+	job->route = route;
+	job->spool = spool;
 	arena_init(&job->arena);
 	*ok_r = set_up_names(job) == 0 && set_up(job) == 0;
 	return job;
@@ -385,4 +420,44 @@ send_verify(
 	}
 	send_job_close(job);
 	return status;
+}
+
+/* For the report: whom it was meant for, as far as that can be told. */
+static const char *
+refused_recipient(const struct strs *operands, struct arena *arena)
+{
+	char *text = arena_strndup(arena, operands->n > 0 ? operands->v[0] : "", 200);
+
+	for (char *c = text; *c != '\0'; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+	return text[0] != '\0' ? text : "undisclosed-recipients";
+}
+
+int
+send_job_refuse(struct send_job *job, const struct strs *operands, int fd, const struct fail *why,
+    struct fail *failed)
+{
+	struct message_options options = message_options(job);
+	const char *domain = envelope_domain(&options, &job->arena);
+	struct queue_rcpt rcpt = { .address = refused_recipient(operands, &job->arena) };
+	struct queue_envelope e = { .rcpts = &rcpt, .rcpts_n = 1, .time = job->time };
+	struct message message = { .recipient_n = 0 };
+
+	arena_init(&message.arena);
+	if (envelope_sender(&options, domain, &message, NULL) != 0) {
+		options.sender = NULL;
+		if (envelope_sender(&options, domain, &message, failed) != 0)
+			return -1;
+	}
+	e.sender = message.sender;
+	if (job->owner != NULL) {
+		e.owned = true;
+		e.uid = *job->owner;
+	}
+	if (job->queue_id != NULL)
+		memcpy(e.id, job->queue_id, sizeof(e.id));
+	int rc = queue_refuse(&job->work, &e, fd, why, failed);
+	arena_free(&message.arena);
+	return rc;
 }

@@ -18,14 +18,20 @@ struct send_job {
 	bool have_aliases;
 	struct message message;
 	bool have_message;
-	struct route route;
-	struct spool spool;
-	bool have_spool;
+	struct route *route, own_route;
+	struct spool *spool, own_spool;
 	struct queue_work work;
 	const char *stored_id;   /* in the queue; NULL: not stored */
 	char id[QUEUE_ID_BYTES]; /* of the last one that was stored */
 	struct deliver_result *results;
 	int64_t deadline;
+	/* of a message that mxtls-submit took for another user; NULL and 0: it is ours, and comes now */
+	const uid_t *owner;
+	const char *queue_id;
+	int64_t time;
+	/* Told once the message is stored, before it is tried; NULL: nobody. */
+	void (*stored)(void *ctx);
+	void *stored_ctx;
 	struct fail why;
 };
 
@@ -37,6 +43,9 @@ struct send_job {
 struct send_job *
 send_job_open(const struct command *self, const struct send_options *options, bool *ok_r);
 void send_job_close(struct send_job *job);
+/* The same in a route and a spool that are open, and stay so; NULL: as above. */
+struct send_job *send_job_open_in(const struct command *self, const struct send_options *options,
+    struct route *route, struct spool *spool, bool *ok_r);
 
 /*
  * Read a message from fd and find its recipients: of its header, and operands (each an address list).
@@ -49,6 +58,13 @@ void send_job_forget(struct send_job *job);
 
 /* Store the message and try it, as the options say; the exit status. why of the job is set when it was not stored. */
 int send_job_submit(struct send_job *job);
+
+/*
+ * The message on fd, which send_job_read refused because of why, goes back to its sender: a report is in the queue when this returns 0, unless
+ * the sender is the null one. Fails with STORAGE, STORAGE_FULL.
+ */
+int send_job_refuse(struct send_job *job, const struct strs *operands, int fd,
+    const struct fail *why, struct fail *failed);
 
 /* Who would get the mail of one address list: appended to mailboxes_r, or why nobody does. */
 int send_job_expand(struct send_job *job, const char *given, struct arena *arena,

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include "app/identity.h"
+#include "app/system.h"
 #include "app/tempfile.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/child.h"
 #include "io/signals.h"
 #include "io/socket.h"
 #include "send_job.h"
@@ -18,7 +20,10 @@
  * SMTP instead. It may send wherever it likes; what it sends is completed as any submitted message.
  */
 struct dialogue {
-	struct send_job *job;
+	const struct command *self;
+	struct send_job *job; /* NULL in system mode */
+	struct arena arena;
+	int64_t max_size;
 	struct send_options options; /* of the message being received */
 	struct tempfile text;
 };
@@ -60,7 +65,7 @@ begin(void *app, const struct smtp_session *session, struct fail *why)
 	struct dialogue *d = app;
 
 	(void)session;
-	return tempfile_open(&d->text, d->job->options->max_size, why);
+	return tempfile_open(&d->text, d->max_size, why);
 }
 
 static int
@@ -132,24 +137,26 @@ static const struct smtp_server_ops ops = {
 };
 
 static int
-serve(struct dialogue *d)
+serve(struct dialogue *d, const struct smtp_server_ops *with)
 {
 	struct smtp_server_config config;
-	struct arena *arena = &d->job->arena;
+	struct arena *arena = &d->arena;
 	const char *name = identity_hostname(arena);
+	struct fail why;
 	int flags_in = fcntl(STDIN_FILENO, F_GETFL), flags_out = fcntl(STDOUT_FILENO, F_GETFL);
 	int in = dup(STDIN_FILENO), out = dup(STDOUT_FILENO);
 
 	smtp_server_config_init(&config);
 	config.hostname = name != NULL ? name : identity_nodename(arena);
-	config.ops = &ops;
+	config.ops = with;
 	config.local = true;
-	config.max_message_bytes = d->job->options->max_size;
+	config.max_message_bytes = d->max_size;
 	config.max_recipients = LIMIT_SUBMIT_RECIPIENTS;
 	config.lifetime_ms = 24 * 3600 * (int64_t)1000; /* our caller may take its time */
-	if (in < 0 || out < 0 || socket_nonblocking(in, &d->job->why) != 0 ||
-	    socket_nonblocking(out, &d->job->why) != 0)
-		return command_fail(d->job->self, &d->job->why);
+	fail_set(&why, FAIL_OS, "standard input and output");
+	if (in < 0 || out < 0 || socket_nonblocking(in, &why) != 0 ||
+	    socket_nonblocking(out, &why) != 0)
+		return command_fail(d->self, &why);
 	smtp_server_run(conn_plain_pair(in, out), &config, NULL, d, NULL);
 	/* the open files are shared with whoever started us */
 	fcntl(STDIN_FILENO, F_SETFL, flags_in);
@@ -157,15 +164,132 @@ serve(struct dialogue *d)
 	return EX_OK;
 }
 
+static int
+run(struct dialogue *d, const struct send_options *options, const struct smtp_server_ops *with)
+{
+	arena_init(&d->arena);
+	d->max_size = options->max_size;
+	int status = serve(d, with);
+	arena_free(&d->arena);
+	return status;
+}
+
 int
 send_smtp(const struct command *self, const struct send_options *options)
 {
-	struct dialogue d = { .text = { .fd = -1 } };
+	struct dialogue d = { .self = self, .text = { .fd = -1 } };
 	int status;
 	bool ok;
 
 	d.job = send_job_open(self, options, &ok);
-	status = ok ? serve(&d) : command_fail(self, &d.job->why);
+	status = ok ? run(&d, options, &ops) : command_fail(self, &d.job->why);
 	send_job_close(d.job);
 	return status;
+}
+
+/* --- system mode ------------------------------------------------------------------------------------------ */
+
+/* Whether it can be sent is told by the program that takes it. */
+static int
+take_any_rcpt(
+    void *app, const struct smtp_session *session, const struct smtp_path *path, struct fail *why)
+{
+	(void)app;
+	(void)session;
+	(void)path;
+	(void)why;
+	return 0;
+}
+
+static char **
+submit_words(const struct smtp_session *session, struct arena *arena)
+{
+	struct strs words = { 0 };
+
+	char *program = system_submit_path(arena);
+	if (program == NULL)
+		return NULL;
+	strs_add(&words, arena, program);
+	strs_add(&words, arena, "-i");
+	if (session->requiretls)
+		strs_add(&words, arena, "-OREQUIRETLS=yes");
+	strs_add(&words, arena, "-f");
+	strs_add(&words, arena, session->sender.null ? "<>" : path_text(&session->sender, arena));
+	strs_add(&words, arena, "--");
+	for (size_t i = 0; i < session->recipients_n; i++)
+		strs_add(&words, arena, path_text(&session->recipients[i], arena));
+	char **argv = arena_alloc(arena, (words.n + 1) * sizeof(*argv));
+	memcpy(argv, words.v, words.n * sizeof(*argv));
+	return argv;
+}
+
+/* What it said, without its name and line end. */
+static void
+read_complaint(int fd, char *text, size_t size)
+{
+	ssize_t n = read(fd, text, size - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	char *colon = strstr(text, ": ");
+	if (colon != NULL)
+		memmove(text, colon + 2, strlen(colon + 2) + 1);
+}
+
+static int
+submit_through(int fd, char **argv, int64_t deadline, struct fail *why)
+{
+	char *envp[] = { NULL };
+	struct child child;
+	char text[400];
+	int said[2], status = 0;
+
+	if (pipe2(said, O_CLOEXEC | O_NONBLOCK) != 0)
+		return fail_errno(why, FAIL_OS, "pipe");
+	int rc = child_exec(&child, argv, envp, fd, -1, said[1], why);
+	close(said[1]);
+	if (rc == 0)
+		rc = child_wait(&child, &status, deadline, why);
+	if (rc == 0 && status != 0) {
+		int exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : EX_TEMPFAIL;
+		bool for_good = exit_status >= EX_USAGE && exit_status <= EX_NOHOST;
+		read_complaint(said[0], text, sizeof(text));
+		rc = fail_set(why, for_good ? FAIL_ADDRESS : FAIL_STORAGE, "%s",
+		    text[0] != '\0' ? text : "mxtls-submit failed");
+	}
+	close(said[0]);
+	return rc;
+}
+
+static int
+end_through(
+    void *app, const struct smtp_session *session, char *note_r, int64_t deadline, struct fail *why)
+{
+	struct dialogue *d = app;
+	struct arena arena;
+	int rc;
+
+	(void)note_r;
+	arena_init(&arena);
+	char **argv = submit_words(session, &arena);
+	if (argv == NULL || lseek(d->text.fd, 0, SEEK_SET) != 0)
+		rc = fail_errno(why, FAIL_OS, "mxtls-submit");
+	else
+		rc = submit_through(d->text.fd, argv, deadline, why);
+	arena_free(&arena);
+	tempfile_close(&d->text);
+	return rc;
+}
+
+int
+send_smtp_system(const struct command *self, const struct send_options *options)
+{
+	static const struct smtp_server_ops through = { .rcpt = take_any_rcpt,
+		.begin = begin,
+		.text = take_text,
+		.end = end_through,
+		.abort = forget };
+	struct dialogue d = { .self = self, .text = { .fd = -1 } };
+
+	return run(&d, options, &through);
 }

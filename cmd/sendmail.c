@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "app/alias.h"
+#include "app/system.h"
 #include "base/log.h"
 #include "send.h"
 
@@ -39,9 +40,8 @@ help(const char *name, FILE *out)
 	    name);
 }
 
-/* The letters on top of what the configuration says. */
-static void
-take_args(const struct sendmail_args *args, struct send_options *options)
+void
+sendmail_take_args(const struct sendmail_args *args, struct send_options *options)
 {
 	options->sendmail = true;
 	options->json = false;
@@ -130,6 +130,8 @@ act(const char *name, const struct sendmail_args *args, struct send_options *opt
 	case SENDMAIL_VERIFY:
 		return send_verify(&self, options, &args->operands);
 	case SENDMAIL_SMTP:
+		if (system_mode())
+			return send_smtp_system(&self, options);
 		return send_smtp(&self, options);
 	case SENDMAIL_SEND:
 		break;
@@ -146,6 +148,11 @@ sendmail_main(const char *name, int argc, char **argv)
 	struct fail why;
 	int status;
 
+	/* mxtls-submit hands over to us: all is the system's, and what we send goes through it again */
+	if (strcmp(name, "mxtls-submit") == 0) {
+		system_mode_set();
+		name = "sendmail";
+	}
 	self.name = name;
 	arena_init(&arena);
 	if (sendmail_args_parse(name, argc, argv, &arena, &args, &why) != 0) {
@@ -160,7 +167,7 @@ sendmail_main(const char *name, int argc, char **argv)
 		if (log_open(strcmp(options.log, "none") == 0 ? "syslog" : options.log,
 			args.log_tag != NULL ? args.log_tag : name) != 0)
 			log_error("log %s: %s", options.log, strerror(errno));
-		take_args(&args, &options);
+		sendmail_take_args(&args, &options);
 		tell_ignored(&args);
 		status = act(name, &args, &options);
 	}

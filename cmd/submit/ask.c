@@ -17,8 +17,8 @@ enum submit_runner
 submit_wake(const struct submit_spool *s, char what)
 {
 	struct stat st;
-	int fd = openat(
-	    s->root, SYSTEM_WAKE, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+	int fd =
+	    openat(s->root, SYSTEM_WAKE, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
 
 	if (fd < 0) /* ENXIO: nobody reads it */
 		return SUBMIT_RUNNER_ABSENT;

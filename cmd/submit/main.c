@@ -16,7 +16,8 @@
 #include "base/limits.h"
 #include "submit.h"
 
-#define REPLY_MS (10 * 60 * 1000) /* -odi: a first try takes at most that, or is waited for no longer */
+#define REPLY_MS \
+	(10 * 60 * 1000) /* -odi: a first try takes at most that, or is waited for no longer */
 #define LIST_MS 30000
 
 volatile int submit_stopped;
@@ -43,8 +44,7 @@ static void
 reset_signals(void)
 {
 	static const int stops[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction stop = { .sa_handler = on_stop }, ignore = { .sa_handler = SIG_IGN },
-			 old;
+	struct sigaction stop = { .sa_handler = on_stop }, ignore = { .sa_handler = SIG_IGN }, old;
 	sigset_t none;
 
 	alarm(0);
@@ -213,7 +213,9 @@ send_message(struct submission *s, bool ignore_dots, struct fail *why)
 	if (submit_store(&spool, s, ignore_dots, why) == 0) {
 		/* it is ours now: from here on the status is 0, or what the runner says */
 		status = EX_OK;
-		char what = s->args.when == SENDMAIL_QUEUE_ONLY && !s->args.verbose ? 0 : 'm';
+		char what = s->args.when == SENDMAIL_QUEUE_ONLY && !s->args.verbose
+				? 0
+				: SYSTEM_WAKE_INCOMING;
 		if (submit_wake(&spool, what) == SUBMIT_RUNNER_ABSENT)
 			submit_warn_no_runner(&spool, s->id);
 		else if (s->reply)
@@ -241,7 +243,7 @@ list(struct submission *s, struct fail *why)
 		    "the runner of the queue, whom we would ask, is not there: see "
 		    "systemctl status mxtls-queue");
 	else if (submit_store(&spool, s, true, why) == 0) {
-		submit_wake(&spool, 'm');
+		submit_wake(&spool, SYSTEM_WAKE_INCOMING);
 		status = submit_wait(&spool, STDOUT_FILENO, LIST_MS);
 		if (status < 0)
 			fail_set(why, FAIL_TIMEOUT, "the runner of the queue does not answer");
@@ -257,7 +259,7 @@ run(struct fail *why)
 
 	if (submit_spool_open(&spool, why) != 0)
 		return -1;
-	submit_wake(&spool, 'q');
+	submit_wake(&spool, SYSTEM_WAKE_ASKED);
 	submit_spool_close(&spool);
 	return EX_OK;
 }
@@ -265,8 +267,8 @@ run(struct fail *why)
 static int
 act(struct submission *s, struct arena *arena, int argc, char **argv, struct fail *why)
 {
-	static char alias[] = "-bi", verify[] = "-bv", smtp[] = "-bs", mailq[] = "-bp", runq[] = "-q",
-		    help[] = "--help";
+	static char alias[] = "-bi", verify[] = "-bv", smtp[] = "-bs", mailq[] = "-bp",
+		    runq[] = "-q", help[] = "--help";
 	bool ignore_dots = s->args.ignore_dots;
 
 	switch (s->args.mode) {

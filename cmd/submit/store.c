@@ -133,8 +133,8 @@ check_recipients(
 	if (list.error_n > 0)
 		return fail_set(why, FAIL_ADDRESS, "%.*s: %s", (int)list.errors[0].source.n,
 		    list.errors[0].source.p, list.errors[0].why);
-	return fail_set(why, FAIL_NO_RECIPIENT,
-	    "no recipient: neither argument nor To, Cc or Bcc names one");
+	return fail_set(
+	    why, FAIL_NO_RECIPIENT, "no recipient: neither argument nor To, Cc or Bcc names one");
 }
 
 /* --- the message ---------------------------------------------------------------------------------------- */
@@ -212,9 +212,9 @@ read_text(struct intake *in, struct fail *why)
 		note(in, arena_printf(in->arena, "%" PRIu64 " NUL bytes deleted from the message",
 			     in->text.nuls));
 	if (in->text.bare_crs > 0)
-		note(in, arena_printf(in->arena,
-			     "%" PRIu64 " CR bytes inside of lines became spaces",
-			     in->text.bare_crs));
+		note(in,
+		    arena_printf(in->arena, "%" PRIu64 " CR bytes inside of lines became spaces",
+			in->text.bare_crs));
 	return storage_file_text_end(in->file, why);
 }
 

@@ -39,10 +39,10 @@ int submit_reply_make(struct submit_spool *s, const char *id, struct fail *why);
  * Put the submission into incoming/, with the message on standard input as its text (kind SEND); durable when it returns 0.
  * Fills id and time. Fails with NO_RECIPIENT, ADDRESS, MESSAGE_TOO_BIG, USAGE, NO_INPUT, STORAGE, STORAGE_FULL, CANCELLED.
  */
-int submit_store(
-    struct submit_spool *spool, struct submission *s, bool ignore_dots, struct fail *why);
+int
+submit_store(struct submit_spool *spool, struct submission *s, bool ignore_dots, struct fail *why);
 
-/* ask.c. Tell the runner that there is something: 'm' a message, 'q' please run the queue. */
+/* ask.c. Tell the runner that there is something (SYSTEM_WAKE_*); 0: only look whether it is there. */
 enum submit_runner submit_wake(const struct submit_spool *s, char what);
 /* Copy the answer to fd, for at most timeout_ms; its status, or -1 when none came. */
 int submit_wait(const struct submit_spool *s, int fd, int64_t timeout_ms);

@@ -1,6 +1,7 @@
 #include "app/envelope.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "app/expand.h"
 #include "app/header_words.h"
@@ -40,10 +41,11 @@ envelope_domain(const struct message_options *options, struct arena *arena)
 
 /* The login name as a local part: names of other user databases hold backslashes and spaces. */
 static const char *
-default_sender(struct arena *arena)
+default_sender(const struct message_options *options, struct arena *arena)
 {
 	struct buf out;
-	const char *text = identity_login(arena);
+	const char *text =
+	    options->login != NULL ? options->login : identity_login(getuid(), arena);
 
 	buf_init(&out, 2 * LIMIT_LOCAL_PART_BYTES);
 	if (smtp_local_quote(&out, slice_str(text)) == 0)
@@ -62,7 +64,7 @@ envelope_sender(const struct message_options *options, const char *domain, struc
 	const char *text = options->sender;
 
 	if (text == NULL)
-		text = default_sender(arena);
+		text = default_sender(options, arena);
 	struct slice trimmed = slice_trim(slice_str(text));
 	message->sender = "";
 	if (trimmed.n == 0 || slice_is(trimmed, "<>"))

@@ -29,8 +29,8 @@ void header_section_fini(struct header_section *s);
 /*
  * Feed bytes until it is over; *used_r: how many of them were taken. Fails with MESSAGE_TOO_BIG (above LIMIT_HEADER_BYTES).
  */
-enum header_section_state header_section_feed(
-    struct header_section *s, struct slice text, size_t *used_r, struct fail *why);
+enum header_section_state
+header_section_feed(struct header_section *s, struct slice text, size_t *used_r, struct fail *why);
 
 /* For header_parse: its lines without the empty one. Points into the section. */
 struct slice header_section_text(const struct header_section *s);

@@ -137,13 +137,13 @@ identity_maildomain(struct arena *arena)
 }
 
 const char *
-identity_login(struct arena *arena)
+identity_login(uid_t uid, struct arena *arena)
 {
-	const struct passwd *pw = getpwuid(getuid());
+	const struct passwd *pw = getpwuid(uid);
 
 	if (pw != NULL && pw->pw_name != NULL && pw->pw_name[0] != '\0')
 		return arena_strdup(arena, pw->pw_name);
-	return arena_printf(arena, "uid%lu", (unsigned long)getuid());
+	return arena_printf(arena, "uid%lu", (unsigned long)uid);
 }
 
 const char *
@@ -168,9 +168,9 @@ identity_gecos_parse(const char *gecos, const char *login, struct arena *arena)
 }
 
 const char *
-identity_full_name(struct arena *arena)
+identity_full_name(uid_t uid, struct arena *arena)
 {
-	const struct passwd *pw = getpwuid(getuid());
+	const struct passwd *pw = getpwuid(uid);
 
 	if (pw == NULL || pw->pw_gecos == NULL || pw->pw_name == NULL)
 		return NULL;

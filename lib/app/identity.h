@@ -1,6 +1,8 @@
 #ifndef APP_IDENTITY_H
 #define APP_IDENTITY_H
 
+#include <sys/types.h>
+
 #include "base/arena.h"
 #include "base/slice.h"
 
@@ -26,11 +28,11 @@ const char *identity_nodename(struct arena *arena);
  */
 const char *identity_maildomain(struct arena *arena);
 
-/* The login name of the real user by the user database (never $USER); "uid1000" when it has none. */
-const char *identity_login(struct arena *arena);
+/* The login name of a user by the user database (never $USER); "uid1000" when it has none. */
+const char *identity_login(uid_t uid, struct arena *arena);
 
-/* The full name of the real user by the user database (gecos up to a comma, & = login), or NULL. */
-const char *identity_full_name(struct arena *arena);
+/* The full name of a user by the user database (gecos up to a comma, & = login), or NULL. */
+const char *identity_full_name(uid_t uid, struct arena *arena);
 
 /* The pure parts. The domain in the text of /etc/mailname, or NULL. */
 const char *identity_mailname_parse(struct slice text, struct arena *arena);

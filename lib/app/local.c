@@ -13,6 +13,7 @@
 #include "app/maildir.h"
 #include "app/mbox.h"
 #include "base/buf.h"
+#include "app/system.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -64,6 +65,13 @@ local_is_domain(const struct local *local, const char *domain)
 		if (slice_is_case(d, local->domains.v[i]))
 			return true;
 	return false;
+}
+
+bool
+local_becomes_users(const struct local *local)
+{
+	return local->kind == LOCAL_MBOX || local->kind == LOCAL_MAILDIR || local->alias_programs ||
+	       local->alias_files;
 }
 
 /* --- users --------------------------------------------------------------------------------------- */
@@ -220,7 +228,9 @@ write_as_user(void *arg, struct fail *why)
 	const struct delivery *d = arg;
 
 	umask(077);
-	return become_user(d, why) != 0 ? -1 : write_mailbox(d, why);
+	if (system_raise(why) != 0 || become_user(d, why) != 0)
+		return -1;
+	return write_mailbox(d, why);
 }
 
 /*
@@ -248,8 +258,14 @@ make_mbox(const struct delivery *d, struct fail *why)
 static int
 by_child(struct delivery *d, struct fail *why)
 {
-	if (d->local->kind == LOCAL_MBOX && !d->alone && make_mbox(d, why) != 0)
-		return -1;
+	if (d->local->kind == LOCAL_MBOX && !d->alone) {
+		if (system_raise(why) != 0)
+			return -1;
+		int rc = make_mbox(d, why);
+		system_lower();
+		if (rc != 0)
+			return -1;
+	}
 	return aside_run(write_as_user, d, &d->message->text.fd, 1, "delivers to another user",
 	    d->deadline, why);
 }
@@ -277,7 +293,7 @@ local_deliver(const struct local *local, const struct message *message, const ch
 	*place_r = d.path;
 	if (!d.become)
 		return write_mailbox(&d, why);
-	if (geteuid() != 0)
+	if (geteuid() != 0 && !system_has_root())
 		return fail_set(why, FAIL_LOCAL_DELIVERY,
 		    "mail for user %s waits for a queue runner that was started as root; or set "
 		    "local = "

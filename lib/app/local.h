@@ -41,6 +41,9 @@ struct local {
  */
 int local_parse(const char *text, struct arena *arena, struct local *local_r, struct fail *why);
 
+/* Whether some of it is written, or run, by processes that become other users. */
+bool local_becomes_users(const struct local *local);
+
 /* Whether mail to this domain (A-labels, lower case) is for users of this host. */
 bool local_is_domain(const struct local *local, const char *domain);
 

@@ -7,6 +7,7 @@
 #include "app/alias_program.h"
 #include "app/header.h"
 #include "app/local.h"
+#include "app/system.h"
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -35,7 +36,7 @@ find_writer(const struct local *local, struct arena *arena, struct local_writer 
 		    "alias-user %.100s: programs and files of aliases are never those of root, nor "
 		    "of group " OUR_GROUP,
 		    name);
-	if (geteuid() != 0)
+	if (geteuid() != 0 && !system_has_root())
 		return fail_set(why, FAIL_LOCAL_DELIVERY,
 		    "programs and files of aliases need a process that was started as root, "
 		    "which becomes %s for them",

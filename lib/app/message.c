@@ -141,7 +141,7 @@ header_done(struct intake *in, struct fail *why)
 	header_parse(section, &message->arena, &in->header);
 	if (!header_is_signed(&in->header))
 		add.rewrite = &rewrite;
-	text_date_rfc5322(clock_wall(), date);
+	text_date_rfc5322(in->options->time != 0 ? in->options->time : clock_wall(), date);
 	add.date = date;
 	add.message_id = make_message_id(in->domain, &message->arena);
 	add.from = make_from(in);

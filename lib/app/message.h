@@ -25,9 +25,12 @@ struct message_options {
 	bool ignore_dots;            /* -i: a lone dot does not end the message */
 	/*
 	 * -f: an address, also <a@b> or Name <a@b>; "" and "<>" are the null sender; without a domain
-	 * it gets maildomain. NULL: the login name of the real user at maildomain.
+	 * it gets maildomain. NULL: the login name of who submits at maildomain.
 	 */
 	const char *sender;
+	/* Who submits: the login name for a sender that was not given; NULL: the real user's. */
+	const char *login;
+	int64_t time;          /* when, in Unix seconds, for a Date that is missing; 0: now */
 	const char *full_name; /* for a From field that we add; NULL: none */
 	/*
 	 * For addresses without a domain (identity_maildomain). NULL, or a name in localhost: senders
@@ -66,6 +69,10 @@ struct message_problem {
 
 struct message {
 	struct arena arena; /* owns all strings */
+	/* in system mode, for the queue: the id that it has already ("": none yet), and whose it is */
+	char queue_id[QUEUE_ID_BYTES];
+	bool owned;
+	uint32_t owner;
 	const char *sender; /* for MAIL FROM, without brackets; "" is the null sender */
 	bool
 	    sender_utf8; /* the message needs SMTPUTF8, whoever gets it: the sender's address, or its header */

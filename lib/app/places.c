@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/system.h"
 #include "base/fail.h"
 
 /* Whether there is something, or it cannot be told: then opening it fails, and nothing weaker takes its place. */
@@ -22,7 +23,9 @@ places_state(const char *name, struct arena *arena, struct fail *why)
 	const char *state = secure_getenv("XDG_STATE_HOME"), *home = secure_getenv("HOME");
 	char *path;
 
-	if (state != NULL && state[0] == '/')
+	if (system_mode())
+		path = arena_printf(arena, SYSTEM_STATE "/%s", name);
+	else if (state != NULL && state[0] == '/')
 		path = arena_printf(arena, "%s/mxtls/%s", state, name);
 	else if (home != NULL && home[0] == '/')
 		path = arena_printf(arena, "%s/.local/state/mxtls/%s", home, name);
@@ -48,12 +51,14 @@ places_config(const char *name, struct arena *arena)
 	const char *config = secure_getenv("XDG_CONFIG_HOME"), *home = secure_getenv("HOME");
 	const char *path = NULL;
 
+	if (system_mode())
+		config = home = NULL;
 	if (config != NULL && config[0] == '/')
 		path = arena_printf(arena, "%s/mxtls/%s", config, name);
 	else if (home != NULL && home[0] == '/')
 		path = arena_printf(arena, "%s/.config/mxtls/%s", home, name);
 	if (path != NULL && exists(path))
 		return path;
-	path = arena_printf(arena, "/etc/mxtls/%s", name);
+	path = arena_printf(arena, SYSTEM_CONFIG "/%s", name);
 	return exists(path) ? path : NULL;
 }

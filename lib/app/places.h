@@ -5,7 +5,7 @@
 
 /*
  * Where files are (DECISIONS E38): a user's in $XDG_CONFIG_HOME/mxtls (default ~/.config/mxtls), else the
- * system's in /etc/mxtls. Environment by secure_getenv.
+ * system's in /etc/mxtls. Environment by secure_getenv. In system mode (app/system.h) only the latter, and /var/lib/mxtls.
  */
 
 /* The first of both that exists, as a string in arena; NULL when neither does. name: "policy", "mxtls.conf". */

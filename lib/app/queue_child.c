@@ -1,7 +1,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/local.h"
 #include "app/queue_run_impl.h"
+#include "app/system.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -191,6 +193,16 @@ child_run(void *arg)
 		handle(c->job, m);
 }
 
+/* Only who writes to the mailboxes of users may become one of them; others talk to strangers. */
+static bool
+needs_root(const struct queue_job *job)
+{
+	const struct local *local = job->run->options->work.deliver.local;
+
+	return local != NULL && local_becomes_users(local) &&
+	       strcmp(job->dest.name, QUEUE_DEST_LOCAL) == 0;
+}
+
 int
 queue_child_main(void *arg)
 {
@@ -198,6 +210,8 @@ queue_child_main(void *arg)
 	struct child_work c = { .job = job, .until_ms = clock_deadline(QUEUE_CHILD_MS) };
 	struct spool *spool = job->run->options->work.spool;
 
+	if (!needs_root(job))
+		system_drop();
 	sched_run(child_run, &c);
 	queue_dest_close(spool, &job->dest);
 	spool_flush(spool, true);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/deliver_impl.h"
 #include "app/queue_journal.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
@@ -36,7 +37,9 @@ queue_dest_name(
 	char port[16] = "";
 	int n;
 
-	if (via->via_host == NULL) {
+	if (deliver_is_local(options, domain)) {
+		n = snprintf(out, QUEUE_DEST_BYTES, QUEUE_DEST_LOCAL);
+	} else if (via->via_host == NULL) {
 		n = snprintf(out, QUEUE_DEST_BYTES, "%s", domain);
 	} else {
 		if (via->port != 0)

@@ -15,6 +15,9 @@
  */
 #define QUEUE_DEST_BYTES 256
 
+/* All mail for users of this host, where it says how that is delivered. */
+#define QUEUE_DEST_LOCAL "local:"
+
 /* The destination of a recipient's domain under a policy, as a file name. */
 void queue_dest_name(
     const struct deliver_options *options, const char *domain, char out[QUEUE_DEST_BYTES]);

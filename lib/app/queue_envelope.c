@@ -1,5 +1,6 @@
 #include "app/queue_envelope.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -118,6 +119,8 @@ put_sender(struct buf *out, const struct queue_envelope *e, struct fail *why)
 		if (put_escaped(out, e->envid, LIMIT_ENVID_BYTES, why) != 0)
 			return -1;
 	}
+	if (e->owned)
+		buf_printf(out, " uid=%" PRIu32, e->uid);
 	return buf_putc(out, '\n');
 }
 
@@ -310,6 +313,21 @@ parse_flags(struct parser *p, struct queue_envelope *e)
 }
 
 static int
+parse_owner(struct parser *p, struct queue_envelope *e)
+{
+	unsigned long long uid;
+
+	if (!take(p, " uid="))
+		return 0;
+	if (!slice_number(p->line, UINT32_MAX, &uid) || (p->line.n > 1 && p->line.p[0] == '0'))
+		return damaged(p, "bad uid");
+	p->line = slice_make("", 0);
+	e->owned = true;
+	e->uid = (uint32_t)uid;
+	return 0;
+}
+
+static int
 parse_sender(struct parser *p, struct queue_envelope *e)
 {
 	if (next_line(p) != 0)
@@ -322,6 +340,8 @@ parse_sender(struct parser *p, struct queue_envelope *e)
 		e->ret = QUEUE_RET_HDRS;
 	if (take(p, " envid=") && (e->envid = take_value(p, LIMIT_ENVID_BYTES, false)) == NULL)
 		return damaged(p, "bad envid");
+	if (parse_owner(p, e) != 0)
+		return -1;
 	return p->line.n == 0 ? 0 : damaged(p, "unknown word");
 }
 

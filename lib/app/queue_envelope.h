@@ -17,7 +17,7 @@
  *   id 0vn3k8w2f7hq5x9d
  *   time 1767225600
  *   flags 8bitmime smtputf8 requiretls tls-optional header-8bit
- *   sender <user@example.org> ret=hdrs envid=QQ314159
+ *   sender <user@example.org> ret=hdrs envid=QQ314159 uid=1000
  *   rcpt <a@example.net> notify=success,failure orcpt=rfc822;a@example.net
  *   rcpt <b@example.net>
  *   (an empty line)
@@ -26,7 +26,7 @@
  * seconds. flags: always there, the words that apply in this order. sender: "<>" is the null
  * reverse-path. rcpt: one line a recipient, at least one; its number (from 0) names it in the
  * journal. ret, envid, notify, orcpt (RFC 3461) only where given, in this order; notify=never, or
- * any of success, failure, delay in this order.
+ * any of success, failure, delay in this order. uid: of the user of this host who submitted it, in system mode.
  *
  * In addresses and values each byte outside 0x21-0x7e, and '%', is written %XX (upper-case hex),
  * no other is; so no byte can break a line or a word. Bytes below 0x20 and 0x7f are refused both
@@ -64,6 +64,8 @@ struct queue_envelope {
 	const char *sender; /* "" for the null reverse-path */
 	enum queue_ret ret;
 	const char *envid; /* NULL when not given */
+	bool owned;        /* uid is known */
+	uint32_t uid;
 	struct queue_rcpt *rcpts;
 	size_t rcpts_n;
 };

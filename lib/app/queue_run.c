@@ -300,7 +300,7 @@ child_fiber(void *arg)
 	pass_release(pass);
 	if (run->skipped) {
 		run->skipped = false;
-		spool_wake(run->options->wake);
+		spool_wake(run->options->wake, SPOOL_WAKE_QUEUE);
 	}
 	run->children--;
 	io_wake(&run->done, -1);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/system_paths.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/limits.h"
@@ -40,13 +41,31 @@ open_private(int root, const char *name, int *fd_r, bool *made_r, struct fail *w
 	return *fd_r < 0 ? -1 : check_private(*fd_r, name, why);
 }
 
+/* Where others write: it is there in system mode, and nobody may take away what is another's. */
+static int
+open_incoming(int root, int *fd_r, struct fail *why)
+{
+	struct stat st;
+
+	*fd_r = openat(root, SYSTEM_INCOMING, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*fd_r < 0)
+		return errno == ENOENT ? 0 : storage_fail(why, SYSTEM_INCOMING);
+	if (fstat(*fd_r, &st) != 0)
+		return storage_fail(why, SYSTEM_INCOMING);
+	if (st.st_uid != geteuid() || (st.st_mode & S_IRWXO) != 0 ||
+	    ((st.st_mode & S_IWGRP) != 0 && (st.st_mode & S_ISVTX) == 0))
+		return fail_set(
+		    why, FAIL_PERMISSION, SYSTEM_INCOMING ": expected our own with mode 1770");
+	return 0;
+}
+
 int
 spool_open(struct spool *s, const char *path, struct fail *why)
 {
 	bool made = false;
 
 	s->unlinked_ms = 0;
-	s->tmp = s->q = s->j = s->dest = s->corrupt = -1;
+	s->tmp = s->q = s->j = s->dest = s->corrupt = s->incoming = -1;
 	int root = s->root = storage_root_open(path, why);
 	if (root < 0)
 		return fail_prefix(why, "spool");
@@ -61,6 +80,8 @@ spool_open(struct spool *s, const char *path, struct fail *why)
 		rc = open_private(root, "dest", &s->dest, &made, why);
 	if (rc == 0)
 		rc = open_private(root, "corrupt", &s->corrupt, &made, why);
+	if (rc == 0)
+		rc = open_incoming(root, &s->incoming, why);
 	if (rc == 0 && made && fsync(root) != 0)
 		rc = storage_fail(why, "fsync");
 	if (rc == 0)
@@ -86,6 +107,7 @@ spool_close(struct spool *s)
 	close_fd(&s->j);
 	close_fd(&s->dest);
 	close_fd(&s->corrupt);
+	close_fd(&s->incoming);
 }
 
 int

@@ -24,7 +24,8 @@
  *
  * Directories of a spool, all 0700 and ours: tmp/ (being written, under flock, same name as later
  * in q/), q/ (accepted), j/ (journals), dest/ (destinations that are being tried or do not answer),
- * corrupt/ (damaged files, and reports that nobody takes). A file is accepted by the rename
+ * corrupt/ (damaged files, and reports that nobody takes); in system mode also incoming/, 1770, where
+ * others put messages. A file is accepted by the rename
  * into q/ and the fsync of q/. A file in q/ that is also in tmp/ under its name (two links: a crash
  * where the file system knows no exclusive rename) is whole; queuefile_open drops the name in tmp/.
  */
@@ -32,6 +33,7 @@
 
 struct spool {
 	int root, tmp, q, j, dest, corrupt;
+	int incoming; /* of system mode (app/incoming.h); -1: none */
 	int64_t
 	    unlinked_ms; /* since when something unlinked in q/ is not synced; 0: nothing is (spool_flush) */
 };

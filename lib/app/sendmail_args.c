@@ -433,8 +433,8 @@ initial_mode(const char *name)
 bool
 sendmail_name(const char *argv0, const char **name_r)
 {
-	static const char *const names[] = { "sendmail", "send-mail", "mailq", "newaliases",
-		"runq", "mxtls-submit" };
+	static const char *const names[] = { "sendmail", "send-mail", "mailq", "newaliases", "runq",
+		"mxtls-submit" };
 	const char *slash = argv0 == NULL ? NULL : strrchr(argv0, '/');
 
 	*name_r = slash != NULL ? slash + 1 : argv0;

@@ -239,7 +239,7 @@ queue_mail_end(struct store_mail *m, int64_t deadline, struct fail *why)
 	int rc = queuefile_commit(&relay->writer, m->store->commit, deadline, why);
 	if (rc == 0) {
 		queuefile_release(&relay->writer);
-		spool_wake(m->store->wake);
+		spool_wake(m->store->wake, SPOOL_WAKE_QUEUE);
 	}
 	relay_free(m);
 	return rc;

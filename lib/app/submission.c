@@ -85,8 +85,7 @@ submission_format(struct buf *out, const struct submission *s, struct fail *why)
 }
 
 void
-submission_trailer_format(
-    char out[SUBMISSION_TRAILER_BYTES + 1], uint64_t text_bytes, uint32_t crc)
+submission_trailer_format(char out[SUBMISSION_TRAILER_BYTES + 1], uint64_t text_bytes, uint32_t crc)
 {
 	snprintf(out, SUBMISSION_TRAILER_BYTES + 1, END "%020" PRIu64 " %08" PRIx32 "\n",
 	    text_bytes, crc);
@@ -291,8 +290,7 @@ take_args(struct reader *r, struct sendmail_args *a)
 
 	if (take_word(r, "when", when_words, &when) != 0 ||
 	    take_word(r, "errors", error_words, &errors) != 0 ||
-	    take_number(r, "notify", 15, &notify) != 0 ||
-	    take_word(r, "ret", ret_words, &ret) != 0)
+	    take_number(r, "notify", 15, &notify) != 0 || take_word(r, "ret", ret_words, &ret) != 0)
 		return -1;
 	a->when = (enum sendmail_when)when;
 	a->errors = (enum sendmail_errors)errors;
@@ -300,8 +298,7 @@ take_args(struct reader *r, struct sendmail_args *a)
 	a->ret = (enum queue_ret)ret;
 	if ((a->notify & QUEUE_NOTIFY_NEVER) != 0 && a->notify != QUEUE_NOTIFY_NEVER)
 		return bad(r, "a notify that can be");
-	if (take_value(r, "sender", &a->sender) != 0 ||
-	    take_value(r, "name", &a->full_name) != 0 ||
+	if (take_value(r, "sender", &a->sender) != 0 || take_value(r, "name", &a->full_name) != 0 ||
 	    take_value(r, "envid", &a->envid) != 0 || take_value(r, "tag", &a->log_tag) != 0)
 		return -1;
 	if (a->envid != NULL && !is_envid(a->envid))

@@ -62,8 +62,8 @@ struct submission {
 int submission_format(struct buf *out, const struct submission *s, struct fail *why);
 
 /* Parse a head, all of it. Pure; strings live in arena. Fails with QUEUE_FILE, the text names the line. */
-int submission_parse(
-    struct slice head, struct arena *arena, struct submission *s_r, struct fail *why);
+int
+submission_parse(struct slice head, struct arena *arena, struct submission *s_r, struct fail *why);
 
 /* The last line; its parse: true when it is one. */
 void submission_trailer_format(

@@ -40,6 +40,9 @@ set_envelope(struct submit *s)
 	e->sender = m->sender;
 	e->ret = m->ret;
 	e->envid = m->envid;
+	e->owned = m->owned;
+	e->uid = m->owner;
+	memcpy(e->id, m->queue_id, sizeof(e->id));
 	e->time = clock_wall();
 	e->flags = (m->has_8bit ? QUEUE_8BITMIME : 0u) | (utf8 ? QUEUE_SMTPUTF8 : 0u) |
 		   (m->require_tls ? QUEUE_REQUIRETLS : 0u) |

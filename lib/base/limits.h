@@ -91,6 +91,7 @@
 #define LIMIT_SUBMIT_RECIPIENTS 10000           /* recipients of one submission */
 #define LIMIT_SUBMISSION_HEAD_BYTES \
 	(4 * 1024 * 1024) /* command line for the runner: ARG_MAX is 2 MiB, and bytes are escaped */
+#define LIMIT_INCOMING 20000      /* submissions taken in at once; what is beyond waits */
 #define LIMIT_SUBMISSION_NOTES 50 /* lines for the log with one submission */
 
 /* Policies. */

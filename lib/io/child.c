@@ -177,6 +177,9 @@ struct exec_user {
 static void
 become(const struct exec_user *user)
 {
+	/* a process of root's may work as another, and go back */
+	if (geteuid() != 0 && getuid() == 0 && seteuid(0) != 0)
+		_exit(127);
 	if (setgroups(1, &user->gid) != 0 || setgid(user->gid) != 0 || setuid(user->uid) != 0 ||
 	    getuid() != user->uid || geteuid() != user->uid || getegid() != user->gid ||
 	    setuid(0) == 0 || chdir("/") != 0)
@@ -248,6 +251,11 @@ child_kill(struct child *c, int signal)
 	/* not reaped yet as long as the descriptor is open: the number is still its own */
 	if (c->wait_fd < 0)
 		return;
+	uid_t as = geteuid();
+	/* it may have become another user by now, which root's process may still end */
+	bool back = as != 0 && getuid() == 0 && seteuid(0) == 0;
 	if (kill(-c->pid, signal) != 0)
 		kill(c->pid, signal);
+	if (back && seteuid(as) != 0)
+		abort();
 }

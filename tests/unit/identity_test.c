@@ -1,3 +1,4 @@
+#include <unistd.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,11 +75,11 @@ TEST(gecos_gives_a_full_name)
 	/* whatever this machine is: no crash, and never localhost */
 	const char *host = identity_hostname(&arena);
 	CHECK(host == NULL || (strchr(host, '.') != NULL && strncmp(host, "localhost", 9) != 0));
-	CHECK(identity_login(&arena)[0] != '\0');
+	CHECK(identity_login(getuid(), &arena)[0] != '\0');
 	setenv("USER", "somebody-else", 1);
 	setenv("LOGNAME", "somebody-else", 1);
-	CHECK(strcmp(identity_login(&arena), "somebody-else") != 0);
-	identity_full_name(&arena);
+	CHECK(strcmp(identity_login(getuid(), &arena), "somebody-else") != 0);
+	identity_full_name(getuid(), &arena);
 	identity_maildomain(&arena);
 	arena_free(&arena);
 }
