@@ -26,15 +26,18 @@
 #include "route.h"
 #include "tls/tls.h"
 
+#define STATS_MS 60000
+
 enum { LOG_TEXT, LOG_JSON };
 
 struct listen_options {
-	const char *hostname, *deliver, *queue, *policy, *log_to, *client_ca; /* NULL: not given */
+	const char *hostname, *deliver, *queue, *policy, *log_to, *client_ca, *stats,
+	    *clear_folder; /* NULL: not given */
 	struct strs certs, keys, accept, relay_from, faults, allow, exempt;
 	int64_t max_size, max_recipients, max_connections, max_connections_per_address;
 	int64_t timeout_ms, handshake_ms, drain_ms, commit_helpers, command_ms;
 	int tls, min_tls, client_cert, log, verbose; /* min_tls: enum tls_version */
-	bool self_signed, implicit_tls, stdio, fault_anywhere, list_fields;
+	bool self_signed, implicit_tls, mark, stdio, fault_anywhere, list_fields;
 };
 
 /* Postfix's words (smtpd_tls_security_level) are understood, too (DECISIONS F44). */
@@ -87,6 +90,10 @@ static const struct opt listen_opts[] = {
 	    "configuration)"),
 	ROW(DURATION, command_ms, "command-timeout", 0, "TIME", "a command may take at most",
 	    .min = 1, .initial = "60s"),
+	ROW(FLAG, mark, "mark", 0, NULL,
+	    "say in fields of the message whether it came encrypted; forged ones are removed"),
+	ROW(STR, clear_folder, "clear-folder", 0, "NAME",
+	    "put mail that came in clear into this folder of the maildir"),
 	ROW(STR, hostname, "hostname", 0, "NAME",
 	    "own name in the greeting and in Received (default: this host's full name)"),
 	ROW(SIZE, max_size, "max-size", 0, "SIZE", "refuse messages that are bigger", .min = 1,
@@ -114,6 +121,8 @@ static const struct opt listen_opts[] = {
 	ROW(WORD, log, "log", 0, "FORMAT", "format of the log", .words = logs, .initial = "text"),
 	ROW(STR, log_to, "log-to", 0, "WHERE", "stderr, syslog, or a file to append to",
 	    .initial = "stderr"),
+	ROW(STR, stats, "stats", 0, "FILE",
+	    "write how much mail came encrypted, from whom, every minute and on SIGUSR1"),
 	ROW(FLAG, list_fields, "list-fields", 0, NULL,
 	    "list the fields of the log, with kind and meaning, and exit"),
 	ROW(COUNT, verbose, "verbose", 'v', NULL, "log sessions, too; twice: the dialogue"),
@@ -191,6 +200,10 @@ struct job {
 	struct tls_files tls;
 	struct exclude allow;
 	struct rules *rules;
+	struct inbound_stats stats;
+	const char *stats_path; /* NULL: only told */
+	uint64_t stats_written; /* messages by then */
+	int64_t stats_at;       /* when it is due again */
 	struct commit commit;
 	struct fail why;
 	bool stdio;
@@ -294,9 +307,8 @@ open_sockets(struct job *job, int n, struct fail *why)
 
 /* New certificates, when there are any: for every session that begins TLS from now on. */
 static void
-look_at_files(void *arg, bool hangup)
+look_at_files(struct job *job, bool hangup)
 {
-	struct job *job = arg;
 	struct tls_ctx *old;
 	struct fail why;
 	char fingerprint[65];
@@ -314,6 +326,32 @@ look_at_files(void *arg, bool hangup)
 	tls_ctx_free(old);
 	tls_ctx_server_fingerprint(job->tls.ctx, fingerprint);
 	log_info("certificates loaded again; SHA-256 of the first: %s", fingerprint);
+}
+
+/* The counts, when they are due or wanted. */
+static void
+look_at_stats(struct job *job, bool wanted)
+{
+	struct fail why;
+
+	if (wanted)
+		inbound_stats_log(&job->stats);
+	if (job->stats_path == NULL ||
+	    (!wanted &&
+		(clock_ms() < job->stats_at || job->stats.total.messages == job->stats_written)))
+		return;
+	job->stats_at = clock_deadline(STATS_MS);
+	job->stats_written = job->stats.total.messages;
+	if (inbound_stats_write(&job->stats, job->stats_path, clock_wall(), &why) != 0)
+		log_error("%s", why.text);
+}
+
+static void
+look(void *arg, enum listener_look what)
+{
+	if (what != LISTENER_STATUS)
+		look_at_files(arg, what == LISTENER_HANGUP);
+	look_at_stats(arg, what == LISTENER_STATUS);
 }
 
 /* Does any session of these need certificates? */
@@ -368,9 +406,13 @@ job_main(void *arg)
 	signals_catch(SIGINT);
 	signals_catch(SIGTERM);
 	signals_catch(SIGHUP);
+	signals_catch(SIGUSR1);
 	/* without fibers each session is a child of its own, which commits for itself */
-	if (!sched_has_fibers())
+	if (!sched_has_fibers()) {
 		job->receiver.store.commit = NULL;
+		if (job->stats_path != NULL)
+			log_warn("--stats: without fibers nothing is counted");
+	}
 	job->ret = listener_run(&job->listener, &job->why);
 }
 
@@ -436,6 +478,10 @@ set_up_store(const struct listen_options *options, struct arena *arena, struct j
 		&job->why) != 0)
 		return -1;
 	store->command_ms = options->command_ms;
+	store->mark = options->mark;
+	if (options->clear_folder != NULL &&
+	    store_set_clear_folder(store, options->deliver, options->clear_folder, &job->why) != 0)
+		return -1;
 	config->requiretls = store_keeps_requiretls(store);
 	config->dsn = store->kind == STORE_QUEUE;
 	/* LIMITS says what is true (RFC 9422) */
@@ -484,6 +530,8 @@ set_up(const struct listen_options *options, const struct strs *operands, struct
 	config->tls_exempt = (const char *const *)options->exempt.v;
 	config->tls_exempt_n = options->exempt.n;
 	receiver_init(&job->receiver, config->hostname);
+	job->receiver.stats = &job->stats;
+	job->stats_path = options->stats;
 	if (check_hostname(config->hostname, &job->why) != 0)
 		return -1;
 	if (set_up_log(options, &job->receiver, &job->why) != 0)
@@ -505,7 +553,7 @@ set_up(const struct listen_options *options, const struct strs *operands, struct
 	job->listener.max_per_network = (unsigned)options->max_connections_per_address;
 	config->trace = options->verbose > 1 ? trace : NULL;
 	config->busy = &job->listener.busy;
-	job->listener.look = look_at_files;
+	job->listener.look = look;
 	job->listener.look_ctx = job;
 	return options->stdio ? 0 : open_sockets(job, n, &job->why);
 }
@@ -528,6 +576,7 @@ listen_run(const void *arg, const struct strs *operands)
 	struct job *job = mem_alloc(sizeof(*job));
 	arena_init(&arena);
 	exclude_init(&job->allow);
+	inbound_stats_init(&job->stats, LIMIT_STATS_ROWS, clock_wall());
 	job->stdio = options->stdio;
 	tls_init();
 	if (set_up(options, operands, &arena, job) != 0) {
@@ -544,6 +593,8 @@ listen_run(const void *arg, const struct strs *operands)
 	}
 	sched_run(job_main, job);
 	receive_log_flush(&job->receiver, true);
+	if (job->stats_path != NULL)
+		look_at_stats(job, true);
 	if (job->ret != 0)
 		status = command_fail(&cmd_listen, &job->why);
 	if (job->receiver.store.commit != NULL)
@@ -554,6 +605,7 @@ out:
 	receiver_fini(&job->receiver);
 	rules_free(job->rules);
 	exclude_free(&job->allow);
+	inbound_stats_free(&job->stats);
 	tls_ctx_free(job->tls.ctx);
 	arena_free(&arena);
 	free(job);

@@ -280,14 +280,14 @@ accept_waiting(struct listener *l, const struct listener_address *at)
 
 /* What happens every now and then. */
 static void
-look(struct listener *l, bool hangup)
+look(struct listener *l, enum listener_look what)
 {
-	if (!hangup && clock_ms() < l->look_at)
+	if (what == LISTENER_TIME && clock_ms() < l->look_at)
 		return;
 	l->look_at = clock_deadline(FLOOD_WINDOW_MS);
 	receive_log_flush(l->receiver, false);
 	if (l->look != NULL)
-		l->look(l->look_ctx, hangup);
+		l->look(l->look_ctx, what);
 }
 
 /* A caught signal: true when it says stop. */
@@ -302,7 +302,10 @@ take_signal(struct listener *l)
 			log_error("SIGHUP: cannot open the log again: %s", strerror(errno));
 		else
 			log_info("SIGHUP: the log is open again");
-		look(l, true);
+		look(l, LISTENER_HANGUP);
+		return false;
+	case SIGUSR1:
+		look(l, LISTENER_STATUS);
 		return false;
 	default:
 		return signals_stop_seen() != 0;
@@ -329,7 +332,7 @@ accept_loop(struct listener *l, struct fail *why)
 			return -1;
 		}
 		children_reap(l, clock_ms());
-		look(l, false);
+		look(l, LISTENER_TIME);
 		if (fds[l->n].revents != 0 && take_signal(l))
 			return 0;
 		for (size_t i = 0; i < l->n; i++)

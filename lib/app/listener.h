@@ -15,6 +15,8 @@
  * without fibers, in a child process. TERM and INT drain: no new connection, idle sessions get 421, those in
  * a transaction may finish within drain_ms.
  */
+enum listener_look { LISTENER_TIME, LISTENER_HANGUP, LISTENER_STATUS };
+
 struct listener {
 	struct listener_address {
 		int fd;
@@ -25,8 +27,8 @@ struct listener {
 	const struct exclude *allow; /* networks of clients that are served; NULL: all */
 	unsigned max_connections, max_per_network; /* a network: an IPv4 address or an IPv6 /64 */
 	int64_t drain_ms;
-	/* every 10 seconds, and at once on SIGHUP: look what changed. May be NULL */
-	void (*look)(void *ctx, bool hangup);
+	/* every 10 seconds, and at once on SIGHUP and SIGUSR1: look what changed or is due. May be NULL */
+	void (*look)(void *ctx, enum listener_look what);
 	void *look_ctx;
 
 	/* private */

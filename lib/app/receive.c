@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "app/field_filter.h"
 #include "app/queue_envelope.h"
 #include "app/receive_log.h"
 #include "base/clock.h"
@@ -23,7 +24,8 @@ struct receipt {
 	struct receiver *receiver;
 	char id[QUEUE_ID_BYTES];
 	struct hops hops;
-	struct store_mail mail; /* while a message is received */
+	struct field_filter filter; /* with mark */
+	struct store_mail mail;     /* while a message is received */
 };
 
 /* --- set-up -------------------------------------------------------------------------------------- */
@@ -123,11 +125,19 @@ hops_feed(struct hops *h, struct slice text)
 }
 
 static void
+filter_stop(struct receipt *receipt)
+{
+	if (receipt->receiver->store.mark)
+		field_filter_free(&receipt->filter);
+}
+
+static void
 receive_abort(void *app)
 {
 	struct receipt *receipt = app;
 
 	store_mail_abort(&receipt->mail);
+	filter_stop(receipt);
 }
 
 static int
@@ -143,8 +153,11 @@ receive_begin(void *app, const struct smtp_session *session, struct fail *why)
 	receipt->mail = (struct store_mail){
 		.store = &receipt->receiver->store, .session = session, .id = receipt->id
 	};
-	if (store_mail_begin(&receipt->mail, why) == 0)
+	if (store_mail_begin(&receipt->mail, why) == 0) {
+		if (receipt->receiver->store.mark)
+			field_filter_init(&receipt->filter, receipt->receiver->accept.hostname);
 		return 0;
+	}
 	log_message(receipt, session, false, why->text);
 	return -1;
 }
@@ -152,10 +165,38 @@ receive_begin(void *app, const struct smtp_session *session, struct fail *why)
 static int
 store_text(struct receipt *receipt, struct slice text, struct fail *why)
 {
+	struct buf kept;
+
 	hops_feed(&receipt->hops, text);
 	if (receipt->hops.count > LIMIT_HOPS)
 		return fail_set(why, FAIL_CONNECT_SELF, "More than %d hops: mail loop", LIMIT_HOPS);
-	return store_mail_text(&receipt->mail, text, why);
+	if (!receipt->receiver->store.mark || receipt->filter.state == FIELD_BODY)
+		return store_mail_text(&receipt->mail, text, why);
+	buf_init(&kept, text.n + FIELD_FILTER_BYTES);
+	field_filter_feed(&receipt->filter, text, &kept);
+	int rc = store_mail_text(&receipt->mail, slice_make(buf_str(&kept), kept.len), why);
+	buf_free(&kept);
+	return rc;
+}
+
+/* The message is complete: what the filter still held. */
+static int
+filter_end(struct receipt *receipt, struct fail *why)
+{
+	struct buf kept;
+	int rc = 0;
+
+	if (!receipt->receiver->store.mark)
+		return 0;
+	buf_init(&kept, FIELD_FILTER_BYTES);
+	field_filter_end(&receipt->filter, &kept);
+	if (kept.len > 0)
+		rc = store_mail_text(&receipt->mail, slice_make(buf_str(&kept), kept.len), why);
+	buf_free(&kept);
+	if (rc != 0)
+		store_mail_abort(&receipt->mail);
+	filter_stop(receipt);
+	return rc;
 }
 
 static int
@@ -175,7 +216,10 @@ receive_end(
 {
 	struct receipt *receipt = app;
 	struct receiver *r = receipt->receiver;
-	int ret = store_mail_end(&receipt->mail, deadline, why);
+	int ret = filter_end(receipt, why);
+
+	if (ret == 0)
+		ret = store_mail_end(&receipt->mail, deadline, why);
 
 	log_message(receipt, session, ret == 0,
 	    ret != 0                         ? why->text

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "app/accept.h"
+#include "app/inbound_stats.h"
 #include "app/store.h"
 #include "base/flood.h"
 #include "smtp/server.h"
@@ -18,7 +19,8 @@ struct receiver {
 	struct accept accept;
 	struct store store;
 	bool log_json;
-	struct flood flood; /* bounds the log */
+	struct flood flood;          /* bounds the log */
+	struct inbound_stats *stats; /* NULL: nobody asks */
 
 	/* counters */
 	uint64_t messages, messages_tls;

@@ -167,6 +167,8 @@ receive_log_message(struct receiver *r, const struct smtp_session *s, const char
 	f.bytes = (int64_t)s->message_bytes;
 	f.id = word(&arena, id);
 	f.outcome = arena_strdup(&arena, outcome);
+	if (r->stats != NULL)
+		inbound_stats_add(r->stats, &f);
 	if (r->log_json) {
 		recipient_facts(&arena, s, &f);
 		put(r, &f);

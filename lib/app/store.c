@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/field_filter.h"
 #include "app/mbox.h"
 #include "app/queue_wake.h"
 #include "app/receive.h"
@@ -103,7 +104,7 @@ store_open(struct store *s, const char *spec, const struct accept *accept,
     const struct spool *spool, struct fail *why)
 {
 	memset(s, 0, sizeof(*s));
-	s->maildir.tmp = s->maildir.new = s->root = s->wake = -1;
+	s->maildir.tmp = s->maildir.new = s->clear.tmp = s->clear.new = s->root = s->wake = -1;
 	s->accept = accept;
 	s->hostname = accept->hostname;
 	s->command_ms = COMMAND_MS;
@@ -121,6 +122,7 @@ void
 store_close(struct store *s)
 {
 	maildir_close(&s->maildir);
+	maildir_close(&s->clear);
 	if (s->root >= 0)
 		close(s->root);
 	if (s->wake >= 0)
@@ -160,6 +162,10 @@ store_fds(const struct store *s, int out[STORE_FDS])
 	if (s->kind == STORE_MAILDIR) {
 		out[n++] = s->maildir.tmp;
 		out[n++] = s->maildir.new;
+		if (s->clear_folder != NULL) {
+			out[n++] = s->clear.tmp;
+			out[n++] = s->clear.new;
+		}
 	} else if (s->kind == STORE_MAILDIRS) {
 		out[n++] = s->root;
 	} else if (s->kind == STORE_QUEUE) {
@@ -205,6 +211,20 @@ store_mail_abort(struct store_mail *m)
 		m->store->ops->abort(m);
 }
 
+/* The open padlock: RFC 8601 with a method of our own, and a field that any mail program can look for. */
+static void
+mark_fields(const struct smtp_session *session, const char *hostname, struct buf *out)
+{
+	buf_printf(out, "Authentication-Results: %s;\r\n\tx-tls=%s", hostname,
+	    session->tls ? "pass" : "none");
+	if (session->tls)
+		buf_printf(out, " policy.version=%s policy.cipher=%s", session->tls_version,
+		    session->tls_cipher);
+	buf_puts(out, "\r\n");
+	if (!session->tls)
+		buf_puts(out, FIELD_MARK ": yes\r\n");
+}
+
 void
 store_head(
     const struct store_mail *m, const struct smtp_path *to, bool return_path, struct buf *out)
@@ -221,6 +241,8 @@ store_head(
 		smtp_path_append(to, out);
 		buf_puts(out, "\r\n");
 	}
+	if (m->store->mark)
+		mark_fields(session, m->store->hostname, out);
 	/* with several recipients none may learn of the others */
 	received_field(session, m->store->hostname, m->id,
 	    session->recipients_n == 1 ? &session->recipients[0] : NULL, clock_wall(), out);

@@ -47,12 +47,14 @@ struct store {
 	const char *hostname;        /* of the trace fields; kept */
 	struct commit *commit;       /* helpers of the caller; NULL: commit in this process */
 	int64_t command_ms;          /* for one command */
+	bool mark;                   /* how it came, in fields of our own */
+	const char *clear_folder;    /* maildirs: a folder for what came in clear; NULL: none */
 
 	/* by kind */
-	struct maildir maildir;
-	const char *dir;     /* MAILDIRS: the pattern; MBOX: the file */
-	int root;            /* MAILDIRS: the folder in front of the first '%' */
-	struct strs command; /* words with placeholders */
+	struct maildir maildir, clear; /* clear: its folder, with clear_folder */
+	const char *dir;               /* MAILDIRS: the pattern; MBOX: the file */
+	int root;                      /* MAILDIRS: the folder in front of the first '%' */
+	struct strs command;           /* words with placeholders */
 	struct lmtp_target lmtp;
 	struct spool spool;
 	int wake; /* QUEUE: write end for the runner (app/queue_wake.h); -1 */
@@ -68,6 +70,11 @@ struct store {
 int store_open(struct store *s, const char *spec, const struct accept *accept,
     const struct spool *spool, struct fail *why);
 void store_close(struct store *s);
+/*
+ * After store_open: put what came in clear into this folder of each maildir (Maildir++: ".NAME" in it). Fails
+ * with USAGE (no maildir, or no name of a folder), CANT_CREATE, STORAGE.
+ */
+int store_set_clear_folder(struct store *s, const char *spec, const char *name, struct fail *why);
 
 /* What a session may announce. */
 bool store_one_recipient(const struct store *s);    /* DECISIONS F42 */

@@ -151,6 +151,36 @@ open_below(int root, char *path, struct maildir *md, struct fail *why)
 	return rc;
 }
 
+static bool
+is_for_clear(const struct store_mail *m)
+{
+	return m->store->clear_folder != NULL && !m->session->tls;
+}
+
+int
+store_set_clear_folder(struct store *s, const char *spec, const char *name, struct fail *why)
+{
+	struct buf path;
+	int rc = 0;
+
+	if (s->kind != STORE_MAILDIR && s->kind != STORE_MAILDIRS)
+		return fail_set(
+		    why, FAIL_USAGE, "--clear-folder is for --deliver maildir:DIR, not '%s'", spec);
+	/* one folder below the maildir, whatever the name says */
+	if (name[0] == '\0' || name[0] == '.' || strlen(name) > 100 ||
+	    strpbrk(name, "/:") != NULL || text_has_control(slice_str(name)))
+		return fail_set(why, FAIL_USAGE,
+		    "--clear-folder: '%s' is no name of a folder, such as Clear", name);
+	s->clear_folder = arena_strdup(&s->arena, name);
+	if (s->kind == STORE_MAILDIRS)
+		return 0;
+	buf_init(&path, PATH_MAX);
+	buf_printf(&path, "%s/.%s", strchr(spec, ':') + 1, name);
+	rc = maildir_open(&s->clear, buf_str(&path), why);
+	buf_free(&path);
+	return rc;
+}
+
 static int
 open_one(
     const struct store_mail *m, const struct smtp_path *to, struct maildir *md, struct fail *why)
@@ -168,7 +198,9 @@ open_one(
 	if (find_maildir(s, &name, &path) == NULL)
 		rc = fail_set(why, FAIL_STORAGE, "the mailbox is gone");
 	else
-		rc = open_below(s->root, path.data, md, why);
+		rc = is_for_clear(m) && buf_printf(&path, "/.%s", s->clear_folder) != 0
+			 ? fail_set(why, FAIL_STORAGE, "the name of the folder is too long")
+			 : open_below(s->root, path.data, md, why);
 	buf_free(&path);
 	return rc;
 }
@@ -204,7 +236,7 @@ open_copy(struct store_mail *m, size_t i, struct fail *why)
 {
 	const struct smtp_path *to = &m->session->recipients[i];
 	struct copies *c = m->state;
-	struct maildir *md = &m->store->maildir;
+	struct maildir *md = is_for_clear(m) ? &m->store->clear : &m->store->maildir;
 	struct buf head;
 
 	if (m->store->kind == STORE_MAILDIRS) {
