@@ -27,6 +27,15 @@ static const struct opt policy_opts[] = {
 	ROW(FLAG, tls_required_no, "tls-required-no", 0, NULL,
 	    "for a message with the field TLS-Required: No", .not_in_file = true),
 
+	OPT_GROUP("Suggest"),
+	ROW(STRS, logs, "log", 0, "FILE",
+	    "the log of deliveries, as --log-format json writes it; - is standard input",
+	    .not_in_file = true),
+	ROW(INT, min_seen, "min-seen", 0, "N", "say nothing about what was seen less often",
+	    .min = 1, .max = 1000000, .initial = "3", .not_in_file = true),
+	ROW(FLAG, none, "none", 0, NULL, "propose level none for what never had TLS",
+	    .not_in_file = true),
+
 	OPT_GROUP("Reports about TLS"),
 	ROW(STR, day, "day", 0, "DATE", "of this day, UTC, as 2026-01-31 (default: yesterday)",
 	    .not_in_file = true),
@@ -56,9 +65,9 @@ static const struct opt policy_opts[] = {
 
 static const char *const usage[] = { "check [OPTION]... [FILE]",
 	"explain [OPTION]... ADDRESS|DOMAIN...", "forget [OPTION]... DOMAIN...",
-	"tlsrpt [OPTION]... [DIR]", NULL };
+	"suggest [OPTION]... [SURVEY]...", "tlsrpt [OPTION]... [DIR]", NULL };
 
-static const char *const actions[] = { "check", "explain", "forget", "tlsrpt", NULL };
+static const char *const actions[] = { "check", "explain", "forget", "suggest", "tlsrpt", NULL };
 
 static const char *const examples[] = {
 	"mxtls policy check policy",
@@ -67,6 +76,8 @@ static const char *const examples[] = {
 	"Which rule applies, what is published, what would happen at each host.",
 	"mxtls policy explain --connect example.com",
 	"The same with a handshake at each address.",
+	"mxtls policy suggest --log mail.log survey.ndjson",
+	"Which domains could have a stronger level, by what was seen of them.",
 	"mxtls policy tlsrpt reports",
 	"Write what yesterday's sessions were like, for those who want to know (RFC 8460).",
 	NULL,
@@ -254,7 +265,7 @@ policy_run(const void *arg, const struct strs *operands)
 
 	if (action == NULL)
 		return command_usage_error(
-		    &cmd_policy, "no action: expected check, explain, forget or tlsrpt");
+		    &cmd_policy, "no action: expected check, explain, forget, suggest or tlsrpt");
 	arena_init(&arena);
 	tls_init();
 	if (strcmp(action, "check") == 0)
@@ -263,11 +274,14 @@ policy_run(const void *arg, const struct strs *operands)
 		status = explain_all(options, operands, &arena);
 	else if (strcmp(action, "forget") == 0)
 		status = forget(operands, &arena);
+	else if (strcmp(action, "suggest") == 0)
+		status = policy_suggest(options, operands, &arena);
 	else if (strcmp(action, "tlsrpt") == 0)
 		status = policy_tlsrpt(options, operands, &arena);
 	else
 		status = command_usage_error(&cmd_policy,
-		    "unknown action \"%.40s\": expected check, explain, forget or tlsrpt", action);
+		    "unknown action \"%.40s\": expected check, explain, forget, suggest or tlsrpt",
+		    action);
 	arena_free(&arena);
 	return status;
 }
@@ -280,7 +294,8 @@ const struct command cmd_policy = {
 	    "check reads a policy file and everything that it names. explain tells for addresses "
 	    "or domains which rule applies, what they publish (DANE, MTA-STS), and what would "
 	    "happen at each of their hosts; nothing is sent. forget drops remembered MTA-STS "
-	    "policies. tlsrpt shows what the sessions of a day were like, or writes the reports "
+	    "policies. suggest proposes lines by what surveys and the delivery log tell. tlsrpt "
+	    "shows what the sessions of a day were like, or writes the reports "
 	    "about it that domains ask for.",
 	.opts = policy_opts,
 	.options_size = sizeof(struct policy_options),

@@ -13,10 +13,16 @@ struct policy_options {
 	const char *day, *organization, *contact;
 	struct strs domains;
 	bool plain;
+	/* suggest */
+	struct strs logs;
+	int64_t min_seen;
+	bool none;
 };
 
 /* Each returns the exit status; operands[0] is the action's name. */
 int policy_tlsrpt(
+    const struct policy_options *options, const struct strs *operands, struct arena *arena);
+int policy_suggest(
     const struct policy_options *options, const struct strs *operands, struct arena *arena);
 
 #endif

@@ -469,6 +469,7 @@ make_groups(const struct deliver_options *options, const struct message *message
 		struct group_job *job = group_for(jobs, &n, options, message, r->to);
 		r->rule = job->group.origin;
 		r->level = job->group.rule.level;
+		r->via = job->group.rule.via_host;
 		struct deliver_result **slot = arena_push(
 		    arena, &job->group.members, &job->group.n, sizeof(struct deliver_result *));
 		*slot = r;

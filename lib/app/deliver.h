@@ -36,11 +36,13 @@ struct deliver_result {
 	const char *reply; /* the server's last word about this recipient, NULL without */
 	const struct rule *rule;
 	enum rule_level level; /* the rule's, or more than it where --via logs in */
+	const char *via;       /* smarthost; NULL: straight to the domain's hosts */
 	const char *exchange;  /* host name, NULL when none was reached */
 	char ip[ADDR_TEXT_BYTES];
 	int port;
 	const struct tls_facts
 	    *tls; /* of the session that the outcome comes from; NULL: in clear, or none */
+	enum starttls_state starttls; /* at the address above */
 	/* of decide_protection: dane, sts, pkix, pin, enc, none; NULL when not delivered */
 	const char *protection;
 	bool lowered;             /* a rule with lower=yes took the place of rule's level */

@@ -155,10 +155,12 @@ deliver_result_json(const struct deliver_result *r, struct buf *out)
 	member(&j, "enhanced", r->enhanced);
 	json_key(&j, slice_str("exit_status"));
 	json_put_int(&j, r->exit_status);
+	member(&j, "via", r->via);
 	member(&j, "exchange", r->exchange);
 	member(&j, "ip", r->ip[0] == '\0' ? NULL : r->ip);
 	json_key(&j, slice_str("port"));
 	json_put_int(&j, r->port);
+	member(&j, "starttls", r->exchange == NULL ? NULL : starttls_state_str(r->starttls));
 	json_key(&j, slice_str("tls"));
 	if (r->tls != NULL)
 		json_tls(&j, r->tls);

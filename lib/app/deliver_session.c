@@ -24,6 +24,7 @@ note_host(const struct deliver_attempt *a, struct deliver_result *r)
 	snprintf(r->ip, sizeof(r->ip), "%s", a->facts.ip == NULL ? "" : a->facts.ip);
 	r->port = (int)a->facts.port;
 	r->tls = a->session.in_tls && a->facts.tls_n > 0 ? &a->facts.tls[a->facts.tls_n - 1] : NULL;
+	r->starttls = a->facts.starttls_state;
 	r->clear_reason = a->clear_reason;
 	r->lowered = a->demand.lowered;
 }

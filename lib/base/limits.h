@@ -97,6 +97,8 @@
 /* Policies. */
 #define LIMIT_SECRET_BYTES 12288 /* file of credentials, password or token (RFC 4954 s4) */
 #define LIMIT_CONSTRAINTS 16     /* mx: and ip: rules at one host; more, and it is not used */
+/* domains that policy suggest looks at; 150 bytes each */
+#define LIMIT_SUGGEST_DOMAINS 1000000
 
 /* Local files. */
 #define LIMIT_ENVELOPE_BYTES \
