@@ -94,7 +94,7 @@ day_of(int64_t when, char day[11])
 	snprintf(day, 11, "%.10s", text);
 }
 
-/* The survey that records of a day belong to. */
+/* The survey that records of a day belong to; NULL when there is no room for one more. */
 static struct report_survey *
 survey_of_day(struct report *report, const char *day)
 {
@@ -108,6 +108,8 @@ survey_of_day(struct report *report, const char *day)
 		    (report->options.grouping == REPORT_BY_DAY &&
 			strcmp(report->surveys[i]->day, day) == 0))
 			return report->surveys[i];
+	if (report->surveys_n == LIMIT_REPORT_SURVEYS)
+		return NULL;
 	report->surveys = mem_grow(report->surveys, report->surveys_n, &report->surveys_cap,
 	    sizeof(struct report_survey *));
 	struct report_survey *survey = report_survey_new(day);
@@ -118,20 +120,24 @@ survey_of_day(struct report *report, const char *day)
 /* --- lines --------------------------------------------------------------------------------------- */
 
 /* Be in a survey: that of this time when there is none yet, or when another one begins. */
-static void
-enter_survey(struct report *report, int64_t when, bool begins)
+static int
+enter_survey(struct report *report, int64_t when, bool begins, struct fail *why)
 {
 	char day[11];
 
 	/* a file is one survey, whatever it holds */
 	bool stay = !begins || report->options.grouping == REPORT_BY_FILE;
 	if (report->current != NULL && stay)
-		return;
-	struct report_survey *before = report->current;
+		return 0;
 	day_of(when, day);
-	report->current = survey_of_day(report, day);
-	if (report->current != before)
-		report->current->files++;
+	struct report_survey *survey = survey_of_day(report, day);
+	if (survey == NULL)
+		return fail_set(why, FAIL_MESSAGE,
+		    "of one more survey than the %d that can be kept", LIMIT_REPORT_SURVEYS);
+	if (report->current != survey)
+		survey->files++;
+	report->current = survey;
+	return 0;
 }
 
 static int
@@ -144,7 +150,8 @@ read_domain(struct report *report, struct slice line, struct fail *why)
 	if (facts_scan_read(
 		report->scan, line.p, line.n, &report->arena, target, &report->note, why) != 0)
 		return -1;
-	enter_survey(report, target->timestamp, false);
+	if (enter_survey(report, target->timestamp, false, why) != 0)
+		return -1;
 	if (report->current->closed) {
 		report->late++;
 		return 0;
@@ -173,7 +180,8 @@ read_meta(struct report *report, struct slice line, struct fail *why)
 		return -1;
 	if (meta.start == 0)
 		return 0;
-	enter_survey(report, meta.start, true);
+	if (enter_survey(report, meta.start, true, why) != 0)
+		return -1;
 	report->current->start = meta.start;
 	return 0;
 }

@@ -65,7 +65,8 @@ static const struct report_word words_STATUS[] = { { "not-tried", NULL }, { "suc
 	{ "handshake-error", NULL }, { "post-tls-application-error", NULL },
 	{ "protocol-error", NULL }, { "application-error", NULL }, { "blocklisted-target", NULL },
 	{ "temporary-rejection", NULL }, { "policy-rejection", NULL }, { "line-too-long", NULL },
-	{ "dns-error", NULL }, { "cancelled", NULL }, { "unknown-error", NULL } };
+	{ "dns-error", NULL }, { "skipped-ratelimit", NULL }, { "cancelled", NULL },
+	{ "unknown-error", NULL } };
 static const struct report_word words_NOT_ASKED[] = {
 	{ "skipped-ratelimit", "certificates of further names at one address" },
 	{ "excluded", "excluded addresses" }, { "mx-left-out", "further MX hosts" }
