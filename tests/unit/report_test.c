@@ -296,7 +296,10 @@ read_text(struct report *report, struct scratch *s, const char *name, const char
 
 	scratch_write(s, name, text, strlen(text));
 	snprintf(path, sizeof(path), "%s", scratch_path(s, name));
-	CHECK_INT((old ? report_read_old : report_read)(report, paths, 1, &why), 0);
+	if (old)
+		CHECK_INT(report_read_old(report, paths, 1, &why), 0);
+	else
+		CHECK_INT(report_read(report, paths, 1, &why), 0);
 }
 
 TEST(report_tells_torn_and_foreign_lines_with_file_and_number)
