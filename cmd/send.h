@@ -43,7 +43,7 @@ int send_smtp(const struct command *self, const struct send_options *options);
 /* The same in system mode, where the caller may not write to the queue: each message goes through mxtls-submit. */
 int send_smtp_system(const struct command *self, const struct send_options *options);
 
-/* What would become of these addresses: "given: mailbox, mailbox" each (sendmail -bv). */
+/* What would become of these addresses, nothing is sent (sendmail -bv). */
 int send_verify(
     const struct command *self, const struct send_options *options, const struct strs *operands);
 

@@ -378,48 +378,19 @@ send_message(
 }
 
 int
-send_job_expand(struct send_job *job, const char *given, struct arena *arena,
-    struct strs *mailboxes_r, struct fail *why)
+send_job_recipients(
+    struct send_job *job, const char *given, struct message *message_r, struct fail *why)
 {
 	struct message_options m = message_options(job);
 	struct header none = { NULL, 0 };
-	struct message message = { .recipient_n = 0 };
-	char *operand = arena_strdup(arena, given);
 
-	arena_init(&message.arena);
+	*message_r = (struct message){ .recipient_n = 0 };
+	arena_init(&message_r->arena);
+	char *operand = arena_strdup(&message_r->arena, given);
 	m.recipients_from_header = false;
 	m.operands = &operand;
 	m.operand_n = 1;
-	int rc = envelope_recipients(&m, &none, &message, why);
-	for (size_t i = 0; rc == 0 && i < message.recipient_n; i++)
-		strs_add(mailboxes_r, arena, arena_strdup(arena, message.recipients[i].mailbox));
-	arena_free(&message.arena);
-	return rc;
-}
-
-int
-send_verify(
-    const struct command *self, const struct send_options *options, const struct strs *operands)
-{
-	int status = EX_OK;
-	bool ok;
-	struct send_job *job = send_job_open(self, options, &ok);
-
-	if (!ok)
-		status = command_fail(self, &job->why);
-	for (size_t i = 0; ok && i < operands->n; i++) {
-		struct strs to = { 0 };
-		if (send_job_expand(job, operands->v[i], &job->arena, &to, &job->why) != 0) {
-			status = command_fail(self, &job->why);
-			continue;
-		}
-		printf("%s:", operands->v[i]);
-		for (size_t k = 0; k < to.n; k++)
-			printf("%s%s", k > 0 ? ", " : " ", to.v[k]);
-		printf("\n");
-	}
-	send_job_close(job);
-	return status;
+	return envelope_recipients(&m, &none, message_r, why);
 }
 
 /* For the report: whom it was meant for, as far as that can be told. */

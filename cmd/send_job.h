@@ -66,8 +66,11 @@ int send_job_submit(struct send_job *job);
 int send_job_refuse(struct send_job *job, const struct strs *operands, int fd,
     const struct fail *why, struct fail *failed);
 
-/* Who would get the mail of one address list: appended to mailboxes_r, or why nobody does. */
-int send_job_expand(struct send_job *job, const char *given, struct arena *arena,
-    struct strs *mailboxes_r, struct fail *why);
+/*
+ * Who would get the mail of one address list: recipients and problems of a message without text, whose arena
+ * the caller frees, also after a failure. Fails as envelope_recipients: nobody would.
+ */
+int send_job_recipients(
+    struct send_job *job, const char *given, struct message *message_r, struct fail *why);
 
 #endif

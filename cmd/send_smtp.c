@@ -49,12 +49,13 @@ take_rcpt(
     void *app, const struct smtp_session *session, const struct smtp_path *path, struct fail *why)
 {
 	struct dialogue *d = app;
-	struct strs unused = { 0 };
+	struct message unused;
 	struct arena arena;
 
 	(void)session;
 	arena_init(&arena);
-	int rc = send_job_expand(d->job, path_text(path, &arena), &arena, &unused, why);
+	int rc = send_job_recipients(d->job, path_text(path, &arena), &unused, why);
+	arena_free(&unused.arena);
 	arena_free(&arena);
 	return rc;
 }

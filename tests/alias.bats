@@ -172,7 +172,7 @@ USER=nobody"
     } > "$dir/aliases"
     echo in > "$dir/back"
     conf 'maildomain = example.test'
-    run -0 --separate-stderr sendmail -bv list
+    run --separate-stderr sendmail -bv list
     [[ $output == *"bob@example.test"*"carl@example.test"*"dan@example.test"* ]] || assert_fail "list" "$output"
     s 65 half
     [[ $stderr == *"named by its whole path"* ]] || assert_fail "half" "$stderr"

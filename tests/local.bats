@@ -119,8 +119,29 @@ Delivered-To: nobody@localhost"
     has "$dir/aliases:2: expected NAME: VALUE"
     has "$dir/aliases:3: <y: no closing angle bracket"
     # and the rest counts
-    run -0 --separate-stderr sendmail -bv root
-    same "$output" "root: a@b"
+    run -68 --separate-stderr sendmail -bv root
+    has "a@b... Host unknown"
+}
+
+@test "-bv of users: mailbox, kept, unknown; an alias whose program or file it is, by file and line" {
+    printf 'ops: daemon, "|/bin/cat -n", /var/log/box\n' > "$dir/aliases"
+    conf "local = mbox:$dir/mail" 'alias-programs = yes' 'alias-files = yes'
+    run -0 --separate-stderr sendmail -bv ops
+    same "$output" "daemon@localhost... deliverable: mailer local, user daemon
+  mbox in $dir/mail
+ops... deliverable: mailer prog, user |/bin/cat -n
+  by $dir/aliases:1, as nobody
+ops... deliverable: mailer *file*, user /var/log/box
+  by $dir/aliases:1, as nobody"
+    run -67 sendmail -bv no-such-user
+    has "no-such-user@localhost... User unknown: no user no-such-user here"
+    run -65 sendmail -bv '<broken'
+    has "<broken... not deliverable: no closing angle bracket"
+    run -64 sendmail -bv
+    conf
+    run -78 sendmail -bv root@localhost
+    has "root@localhost... kept for now: nothing says where mail for users of this host goes"
+    [ ! -e "$dir/state/mxtls/queue" ]
 }
 
 @test "nothing set: the message is kept in the queue, and the error says what to set" {

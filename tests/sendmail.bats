@@ -57,6 +57,30 @@ envelope() {
     file_has "$LOG" " sendmail["
 }
 
+@test "-bv: sendmail's line for each address, then the rule, what is published and what is demanded; nothing is sent" {
+    local before
+    before=$(sessions good)
+    printf 'group g example.test\npolicy g encrypt\n' > "$BATS_TEST_TMPDIR/policy"
+    mkdir -p "$BATS_TEST_TMPDIR/mxtls"
+    printf 'maildomain = example.test\npolicy = %s\n' "$BATS_TEST_TMPDIR/policy" > "$BATS_TEST_TMPDIR/mxtls/mxtls.conf"
+    export XDG_CONFIG_HOME=$BATS_TEST_TMPDIR XDG_STATE_HOME=$BATS_TEST_TMPDIR/state
+    run -0 --separate-stderr sendmail -bv bob@example.test
+    same "$output" "bob@example.test... deliverable: mailer esmtp, host example.test, user bob@example.test
+  level encrypt by $BATS_TEST_TMPDIR/policy:2 (group g)
+  MTA-STS: none
+  MX records: not_checked
+  10 h45.box.test, TLSA not_checked (resolver 127.0.0.1:53 does not validate)
+    192.0.2.45 port 25: TLSv1.0 or newer"
+    run -68 --separate-stderr sendmail -bv 'Ann <ann@none.test>, carl'
+    [[ $output == "ann@none.test... Host unknown: the domain none.test does not exist"*"carl@example.test... deliverable: mailer esmtp"* ]] ||
+        assert_fail "two of a list" "$output"
+    printf 'via = [192.0.2.45]\n' >> "$BATS_TEST_TMPDIR/mxtls/mxtls.conf"
+    run -0 --separate-stderr sendmail -bv bob@other.test < /dev/null
+    [[ $output == "bob@other.test... deliverable: mailer relay, host 192.0.2.45, user bob@other.test"* ]] || assert_fail "smarthost" "$output"
+    same "$(sessions good)" "$before"
+    [ ! -e "$BATS_TEST_TMPDIR/state/mxtls/queue" ]
+}
+
 @test "no daemon by this name: -bd is refused with a word about what does it" {
     run -69 --separate-stderr sendmail -bd -q1h < "$MESSAGE"
     [[ $stderr == *"mxtls listen"* ]] || assert_fail "what to use" "$stderr"
