@@ -79,7 +79,7 @@ static void
 verify_user(struct verify *v, const struct message_recipient *r)
 {
 	static const char *const kinds[] = { "", "mbox in ", "maildir in ", "LMTP" };
-	const struct local *local = &v->job->route.local;
+	const struct local *local = &v->job->route->local;
 	struct fail why;
 
 	if (local->kind == LOCAL_NONE) {
@@ -102,7 +102,7 @@ verify_user(struct verify *v, const struct message_recipient *r)
 static void
 verify_remote(struct verify *v, const struct message_recipient *r, struct arena *arena)
 {
-	struct explain_options options = { .deliver = &v->job->route.deliver,
+	struct explain_options options = { .deliver = &v->job->route->deliver,
 		.require_tls = v->job->options->requiretls };
 	int64_t deadline = clock_deadline(v->job->options->deadline_ms);
 	struct explain e;
@@ -153,7 +153,7 @@ verify_one(struct verify *v, const char *given)
 		say_fail(v, given, &why);
 	for (size_t i = 0; rc == 0 && i < message.recipient_n; i++) {
 		const struct message_recipient *r = &message.recipients[i];
-		const struct local *local = &v->job->route.local;
+		const struct local *local = &v->job->route->local;
 		bool here = !r->literal &&
 			    local_is_domain(local->kind != LOCAL_NONE ? local : NULL, r->domain);
 		if (here && aliases_is_value_name(r->local))

@@ -81,6 +81,27 @@ envelope() {
     [ ! -e "$BATS_TEST_TMPDIR/state/mxtls/queue" ]
 }
 
+@test "the report of a message that needs REQUIRETLS has its header only, whatever RET says, and is not lost for want of it (RFC 8689 s5)" {
+    local words before=0
+    for words in '-R full' '-R full -O REQUIRETLS=yes'; do
+        # shellcheck disable=SC2086 # words
+        run -68 --separate-stderr sendmail -odi -oem $words -f alice@example.test bob@none.test < "$MESSAGE"
+        before=$((before + 1))
+        for _ in $(seq 300); do
+            if [ "$(grep -l 'report-type=' "$BATS_FILE_TMPDIR"/S*.1 | wc -l)" -ge "$before" ]; then break; fi
+            read -rt 0.1 <> <(:) || true
+        done
+    done
+    same "$(grep -l 'report-type=' "$BATS_FILE_TMPDIR"/S*.1 | wc -l)" 2
+    sent > "$BATS_TEST_TMPDIR/last"
+    same "$(envelope)" "alice@example.test"
+    file_has "$BATS_TEST_TMPDIR/last" "Content-Type: text/rfc822-headers"
+    file_has "$BATS_TEST_TMPDIR/last" "Subject: hello"
+    ! grep -q 'Hello Bob' "$BATS_TEST_TMPDIR/last" || assert_fail "its text" "$(cat "$BATS_TEST_TMPDIR/last")"
+    # the other one had asked for all of it, and got it
+    grep -l 'message/rfc822' "$BATS_FILE_TMPDIR"/S*.1 | xargs grep -q 'Hello Bob'
+}
+
 @test "no daemon by this name: -bd is refused with a word about what does it" {
     run -69 --separate-stderr sendmail -bd -q1h < "$MESSAGE"
     [[ $stderr == *"mxtls listen"* ]] || assert_fail "what to use" "$stderr"

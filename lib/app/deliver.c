@@ -42,7 +42,7 @@ gives_up(const struct deliver_group *g, const struct deliver_result *r)
 {
 	if (g->other_failure || !decide_is_policy_failure(r->why.code))
 		return false;
-	return g->message->require_tls || g->rule.on_fail == ON_FAIL_BOUNCE ||
+	return message_demands_tls(g->message) || g->rule.on_fail == ON_FAIL_BOUNCE ||
 	       (g->rule.on_fail == ON_FAIL_AFTER && g->age_s >= g->rule.on_fail_after_s);
 }
 
@@ -51,7 +51,7 @@ give_up(const struct deliver_group *g, struct deliver_result *r)
 {
 	r->status = DELIVER_FAILED;
 	r->exit_status = EX_UNAVAILABLE;
-	if (!g->message->require_tls)
+	if (!message_demands_tls(g->message))
 		r->enhanced[0] = '5';
 	else if (r->why.code != FAIL_REQUIRETLS && r->why.code != FAIL_REQUIRETLS_TLS)
 		snprintf(r->enhanced, sizeof(r->enhanced), "%s",

@@ -97,7 +97,7 @@ deliver_demand(struct deliver_group *g, struct deliver_host *host, const struct 
 		.host = host->mx->name,
 		.nexthop = rule_nexthop(&g->rule, g->domain),
 		.mx_secure = g->mx_dnssec == DNSSEC_SECURE,
-		.require_tls = g->message->require_tls,
+		.require_tls = message_demands_tls(g->message),
 		.tls_required_no = g->message->tls_required_no };
 	struct fail why;
 

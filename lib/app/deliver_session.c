@@ -215,7 +215,7 @@ mail_params(const struct deliver_attempt *a, bool utf8, char *out, size_t n, str
 		used += snprintf(out + used, n - (size_t)used, " BODY=8BITMIME");
 	if (utf8)
 		used += snprintf(out + used, n - (size_t)used, " SMTPUTF8");
-	if (m->require_tls && a->session.in_tls) /* decide() has seen that it is offered */
+	if (m->require_tls && a->session.in_tls && (ehlo->caps & EHLO_REQUIRETLS) != 0)
 		used += snprintf(out + used, n - (size_t)used, " REQUIRETLS");
 	if ((ehlo->caps & EHLO_DSN) == 0)
 		return 0;

@@ -49,9 +49,12 @@ put_xtext(struct buf *out, const char *s)
 	}
 }
 
-/* Text with a first line of up to LINE_BYTES, the next ones begin with prefix; cut at blanks. */
+/*
+ * Text with a first line of up to LINE_BYTES, the next ones begin with prefix; cut at blanks. ascii: what is
+ * not becomes '?', since a report of RFC 3464 has nothing else in its fields.
+ */
 static void
-put_folded(struct buf *out, const char *text, size_t used, const char *prefix)
+put_folded(struct buf *out, const char *text, size_t used, const char *prefix, bool ascii)
 {
 	struct slice rest = slice_str(text);
 
@@ -64,7 +67,8 @@ put_folded(struct buf *out, const char *text, size_t used, const char *prefix)
 			buf_putc(out, ' ');
 			used++;
 		}
-		buf_append(out, rest.p, n);
+		for (size_t i = 0; i < n; i++)
+			buf_putc(out, ascii && (unsigned char)rest.p[i] > 0x7f ? '?' : rest.p[i]);
 		used += n;
 		rest = slice_sub(rest, n + 1, rest.n);
 	}
@@ -92,14 +96,14 @@ put_head(struct buf *out, const struct dsn *d, enum dsn_action action, const cha
 }
 
 static void
-put_people_rcpt(struct buf *out, const struct dsn_rcpt *r)
+put_people_rcpt(struct buf *out, const struct dsn *d, const struct dsn_rcpt *r)
 {
 	buf_printf(out, "  <%s>\n", r->address);
 	if (r->text[0] != '\0') {
 		buf_puts(out, "    ");
 		if (r->host[0] != '\0')
 			buf_printf(out, "%s: ", r->host);
-		put_folded(out, r->text, 4 + strlen(r->host), "    ");
+		put_folded(out, r->text, 4 + strlen(r->host), "    ", !dsn_is_global(d));
 	}
 	buf_putc(out, '\n');
 }
@@ -120,7 +124,7 @@ put_people(struct buf *out, const struct dsn *d, enum dsn_action action)
 				buf_printf(
 				    out, "Your message of %s\n%s:\n\n", date, actions[a].outcome);
 			any = true;
-			put_people_rcpt(out, &d->rcpts[i]);
+			put_people_rcpt(out, d, &d->rcpts[i]);
 		}
 		if (any)
 			buf_printf(out, "%s\n\n", actions[a].follow);
@@ -154,7 +158,7 @@ put_status_rcpt(struct buf *out, const struct dsn *d, const struct dsn_rcpt *r)
 		/* what a server said begins with its code */
 		bool smtp = r->text[0] >= '2' && r->text[0] <= '5' && r->host[0] != '\0';
 		buf_printf(out, "Diagnostic-Code: %s; ", smtp ? "smtp" : "x-mxtls");
-		put_folded(out, r->text, 23, "    ");
+		put_folded(out, r->text, 23, "    ", !dsn_is_global(d));
 	}
 	if (r->time != 0) {
 		text_date_rfc5322(r->time, date);

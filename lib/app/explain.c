@@ -122,6 +122,7 @@ explain(const struct explain_options *options, const char *text, struct arena *a
 	*e = (struct explain){ .text = text };
 	if (parse(text, arena, &e->domain, &g->literal, why) != 0)
 		return -1;
+	message->sender = "sender"; /* anybody: no report */
 	message->require_tls = options->require_tls;
 	message->tls_required_no = options->tls_required_no;
 	g->options = options->deliver;

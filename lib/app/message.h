@@ -105,6 +105,16 @@ struct message {
 };
 
 /*
+ * Whether it must not go out without REQUIRETLS. A report of a message that asked for it asks, too, where
+ * that is offered, but is not dropped where it is not (RFC 8689 s5): it has only a header.
+ */
+static inline bool
+message_demands_tls(const struct message *message)
+{
+	return message->require_tls && message->sender[0] != '\0';
+}
+
+/*
  * Read a message from fd up to its end or, without ignore_dots, a line of one dot. Everything else
  * about its treatment stands in submit_text.h (bytes and lines), header.h (fields) and above.
  *
