@@ -48,6 +48,8 @@ TEST(the_syntax_of_aliases)
 		    "local user, without domain" },
 		{ "a:\nb: |\n", "a", "", "1: no value 2: empty value 2: no value" },
 		{ "a: b", "c", "", "" },
+		{ "\n  a: b\n", "a", "@b", "" },
+		{ "# c\n  nonsense\n", "a", "", "2: expected NAME: VALUE, ..." },
 		{ "", "a", "", "" },
 	};
 	struct buf out;
