@@ -6,7 +6,6 @@
 
 #include "app/deliver_impl.h"
 #include "app/dkim.h"
-#include "app/throttle.h"
 #include "base/clock.h"
 #include "io/gate.h"
 #include "io/sched.h"
@@ -350,21 +349,6 @@ run_group(struct deliver_group *g)
 	deliver_fail_pending(g, why.code == FAIL_NONE ? NULL : &why);
 }
 
-/* concurrency=: the place is held for all hosts that are tried. */
-static void
-run_in_turn(struct deliver_group *g)
-{
-	struct fail why;
-	int place;
-
-	if (throttle_enter(g->options->throttle_dir, &g->rule, &place, g->deadline, &why) != 0) {
-		deliver_fail_pending(g, &why);
-		return;
-	}
-	run_group(g);
-	throttle_leave(place);
-}
-
 /* --- all groups ------------------------------------------------------------------------------------ */
 
 struct group_job {
@@ -387,7 +371,7 @@ group_fiber(void *arg)
 		else if (job->unsigned_why->code != FAIL_NONE)
 			deliver_fail_pending(&job->group, job->unsigned_why);
 		else
-			run_in_turn(&job->group);
+			run_group(&job->group);
 		deliver_own_name(&job->group);
 		gate_leave(job->gate);
 	} else {

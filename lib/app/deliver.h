@@ -54,6 +54,7 @@ struct deliver_result {
 
 struct local;
 struct dkim;
+struct deliver_keep;
 struct deliver_options {
 	struct dns_resolver *resolver;
 	const char *throttle_dir; /* of app/throttle.h, for concurrency= and rate= */
@@ -70,6 +71,8 @@ struct deliver_options {
 	    timeout_ms; /* for connecting at most 30 s of it; each reply; twice it for the final one */
 	bool verbose;  /* the dialogue on stderr */
 	uint32_t seed; /* order of equal MX hosts */
+	/* connections for further messages (app/deliver_keep.h); NULL: each ends with its message */
+	struct deliver_keep *keep;
 	/*
 	 * Called when recipients have got the message, as soon as the server has said so and before
 	 * anything else is done on that connection: the place to write it down. NULL: none.

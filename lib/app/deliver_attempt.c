@@ -4,6 +4,7 @@
 #include "app/credentials.h"
 #include "app/deliver_impl.h"
 #include "app/throttle.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "policy/dane.h"
@@ -118,14 +119,13 @@ deliver_demand(struct deliver_group *g, struct deliver_host *host, const struct 
 	decide_demand(&site, demand_r);
 }
 
-/* The certificate of the last handshake. */
-static const struct cert_facts *
-leaf(const struct deliver_attempt *a)
+const struct cert_facts *
+deliver_leaf(const struct deliver_conn *c)
 {
 	const struct tls_facts *tls =
-	    a->facts.tls_n == 0 ? NULL : &a->facts.tls[a->facts.tls_n - 1];
+	    c->facts.tls_n == 0 ? NULL : &c->facts.tls[c->facts.tls_n - 1];
 
-	return tls == NULL ? NULL : facts_leaf(a->certs, a->certs_n, tls);
+	return tls == NULL ? NULL : facts_leaf(c->certs, c->certs_n, tls);
 }
 
 /*
@@ -136,26 +136,30 @@ static int
 authenticate(struct deliver_attempt *a, struct fail *why)
 {
 	const struct rule *rule = &a->g->rule;
-	bool proved = a->session.in_tls && level_needs_identity(rule->level);
+	bool proved = a->c->session.in_tls && level_needs_identity(rule->level);
 	struct credentials credentials;
-	struct auth_identity identity = { .host = rule->via_host, .port = (uint16_t)a->facts.port };
+	struct auth_identity identity = { .host = rule->via_host,
+		.port = (uint16_t)a->c->facts.port };
 
-	if (rule->auth == NULL)
+	if (rule->auth == NULL || a->c->logged_in)
 		return 0;
 	if (!proved && !rule->auth_insecure)
 		return fail_set(why, FAIL_AUTH, "the server has not proved who it is: no login");
 	if (!proved)
 		log_warn("%s: auth-insecure: the credentials of %s go to %s %s", rule_str(rule),
 		    rule->auth, a->host->mx->name,
-		    a->session.in_tls ? "without proof of who it is" : "in clear");
+		    a->c->session.in_tls ? "without proof of who it is" : "in clear");
 	if (credentials_load(rule->auth, a->g->arena, &credentials, why) != 0 ||
-	    credentials_secret(
-		&credentials, a->g->arena, &identity.secret, session_step(&a->session), why) != 0)
+	    credentials_secret(&credentials, a->g->arena, &identity.secret,
+		session_step(&a->c->session), why) != 0)
 		return -1;
 	identity.user = credentials.user;
 	identity.token = credentials.token;
 	identity.mechanisms = credentials.mechanisms;
-	return smtp_auth(&a->session.client, &identity, session_step(&a->session), why);
+	if (smtp_auth(&a->c->session.client, &identity, session_step(&a->c->session), why) != 0)
+		return -1;
+	a->c->logged_in = true;
+	return 0;
 }
 
 static void
@@ -176,11 +180,11 @@ static void
 negotiate(struct deliver_attempt *a, bool clear_retry, struct decision *d, struct fail *why)
 {
 	for (;;) {
-		decide(&a->demand, &a->facts, leaf(a), a->g->age_s, clear_retry, d);
+		decide(&a->demand, &a->c->facts, deliver_leaf(a->c), a->g->age_s, clear_retry, d);
 		switch (d->action) {
 		case DECIDE_STARTTLS:
 			/* what went wrong is in the facts, and the next decision reads them */
-			session_starttls(&a->session, why);
+			session_starttls(&a->c->session, why);
 			continue;
 		case DECIDE_DELIVER_CLEAR:
 			a->clear_reason = d->reason;
@@ -252,13 +256,13 @@ server_name(const struct deliver_attempt *a)
 	return a->demand.dane ? a->host->facts.tlsa.base_domain : NULL;
 }
 
-static void
-run_session(struct deliver_attempt *a, const struct addr *to, bool clear_retry,
-    struct decision *last_r, struct fail *why)
+static struct session_options
+session_options_of(struct deliver_attempt *a, const struct addr *to, struct fail *why)
 {
 	struct deliver_group *g = a->g;
 	int64_t timeout_ms = g->options->timeout_ms;
-	struct session_options options = { .tls = tls_for(g, &a->demand, why),
+
+	return (struct session_options){ .tls = tls_for(g, &a->demand, why),
 		.trust = g->trust,
 		.helo = g->options->helo,
 		.sni = server_name(a),
@@ -270,19 +274,92 @@ run_session(struct deliver_attempt *a, const struct addr *to, bool clear_retry,
 		.exchange = a->demand.dane ? &a->host->facts : NULL,
 		.mx_dnssec = g->mx_dnssec,
 		.dial = { .source = source_for(&g->rule, to), .refuse = refused_addresses(g) } };
+}
 
-	session_init(&a->session, &options, to, a->host->mx->name,
-	    rule_nexthop(&g->rule, g->domain), KEY_ANY, g->arena, &a->facts, &a->certs, &a->certs_n,
-	    g->deadline);
-	if (options.tls == NULL ||
+/* concurrency=: a place for one more connection. One that is idle has to make room before anybody waits. */
+static int
+take_place(struct deliver_group *g, struct deliver_conn *c, struct fail *why)
+{
+	c->origin = g->origin;
+	if (g->rule.concurrency > 0 && g->options->keep != NULL)
+		c->place = deliver_keep_place(g->options->keep, g->origin);
+	if (c->place >= 0)
+		return 0;
+	return throttle_enter(g->options->throttle_dir, &g->rule, &c->place, g->deadline, why);
+}
+
+static char *
+kept_text(struct deliver_conn *c, const char *text)
+{
+	return text == NULL ? NULL : arena_strdup(c->arena, text);
+}
+
+/* A new connection for the attempt, which takes the key. */
+static int
+begin_new(struct deliver_attempt *a, struct session_options *options, char *key,
+    const struct addr *to, struct fail *why)
+{
+	struct deliver_group *g = a->g;
+	struct deliver_conn *c = a->c = deliver_conn_new(g);
+
+	c->key = key;
+	c->to = *to;
+	c->most = DELIVER_KEEP_MESSAGES;
+	c->begun_ms = c->used_ms = clock_ms();
+	options->sni = kept_text(c, options->sni);
+	session_init(&c->session, options, &c->to, kept_text(c, a->host->mx->name),
+	    kept_text(c, rule_nexthop(&g->rule, g->domain)), KEY_ANY, c->arena, &c->facts,
+	    &c->certs, &c->certs_n, g->deadline);
+	c->begun = true;
+	if (options->tls == NULL || take_place(g, c, why) != 0 ||
 	    throttle_pace(g->options->throttle_dir, &g->rule, g->deadline, why) != 0) {
 		g->other_failure = true;
 		deliver_note_failure_all(a, NULL, why, STAGE_SESSION);
-		return;
+		return -1;
 	}
-	session_open(&a->session, why);
-	negotiate(a, clear_retry, last_r, why);
-	session_close(&a->session, why);
+	session_open(&c->session, why);
+	return 0;
+}
+
+/* rate= counts the message; the connection is none of its. */
+static int
+begin_kept(struct deliver_attempt *a, struct fail *why)
+{
+	struct deliver_group *g = a->g;
+
+	if (throttle_pace(g->options->throttle_dir, &g->rule, g->deadline, why) == 0)
+		return 0;
+	g->other_failure = true;
+	deliver_note_failure_all(a, NULL, why, STAGE_SESSION);
+	return -1;
+}
+
+/* Over a connection that another message has left, or a new one. */
+static void
+run_session(struct deliver_attempt *a, const struct addr *to, bool clear_retry,
+    struct decision *last_r, struct fail *why)
+{
+	struct deliver_keep *keep = a->g->options->keep;
+	struct session_options options = session_options_of(a, to, why);
+	/* what is made for clear text after TLS has failed is for this message only */
+	char *key = keep == NULL || options.tls == NULL || clear_retry
+			? NULL
+			: deliver_keep_key(a, &options, to);
+
+	a->again = false;
+	a->c = key == NULL ? NULL : deliver_keep_take(keep, a, key);
+	bool kept = a->c != NULL;
+	int rc = kept ? begin_kept(a, why) : begin_new(a, &options, key, to, why);
+	if (a->c->key != key)
+		free(key);
+	if (rc == 0)
+		negotiate(a, clear_retry, last_r, why);
+	/* each once; a connection that was made for clear text says nothing about TLS */
+	if (rc == 0 && !kept && !clear_retry)
+		deliver_note_tls(a, to);
+	if (rc == 0 && deliver_keep_put(keep, a->c))
+		return;
+	deliver_conn_close(a->c, why);
 }
 
 void
@@ -297,26 +374,32 @@ deliver_try(struct deliver_group *g, struct deliver_host *host, const struct add
 	a->host = host;
 	a->in = mem_array(g->n, sizeof(*a->in));
 	a->asked = mem_array(g->n, sizeof(*a->asked));
-	facts_init_host_facts(&a->facts);
 	fail_clear(&why);
 	deliver_demand(g, host, to, &a->demand);
 	if (a->demand.connect) {
-		run_session(a, to, clear_retry, last_r, &why);
+		do {
+			fail_clear(&why);
+			run_session(a, to, clear_retry, last_r, &why);
+		} while (a->again);
 	} else {
-		a->facts.ip = arena_alloc(g->arena, ADDR_TEXT_BYTES);
-		addr_ip_str(to, a->facts.ip);
-		a->facts.port = addr_port(to);
+		a->c = deliver_conn_new(g);
+		a->c->facts.ip = arena_alloc(a->c->arena, ADDR_TEXT_BYTES);
+		addr_ip_str(to, a->c->facts.ip);
+		a->c->facts.port = addr_port(to);
 		const char *more = a->demand.code == FAIL_STS_LOOKUP ? g->sts.reason : NULL;
 		fail_set(&why, a->demand.code, "%s: %s%s%s", host->mx->name, a->demand.reason,
 		    more == NULL ? "" : ": ", more == NULL ? "" : more);
 		g->other_failure |= !decide_is_policy_failure(why.code);
 		deliver_note_failure_all(a, NULL, &why, STAGE_SESSION);
 	}
-	/* a connection that was made for clear text says nothing about TLS */
-	if (!clear_retry)
-		deliver_note_tls(a, to);
+	/* nothing is kept then: it is in the group's arena */
 	if (g->look != NULL)
-		*g->look = (struct deliver_look){ *last_r, a->facts, why };
+		*g->look = (struct deliver_look){ *last_r, a->c->facts, why };
+	if (!a->demand.connect) {
+		if (!clear_retry)
+			deliver_note_tls(a, to);
+		deliver_conn_close(a->c, &why);
+	}
 	free(a->in);
 	free(a->asked);
 }

@@ -2,6 +2,7 @@
 #define APP_DELIVER_IMPL_H
 
 #include "app/deliver.h"
+#include "app/deliver_keep.h"
 #include "app/session.h"
 #include "policy/decide.h"
 #include "policy/mx.h"
@@ -115,18 +116,60 @@ void deliver_try(struct deliver_group *g, struct deliver_host *host, const struc
 
 /* --- one connection ------------------------------------------------------------------------------- */
 
-struct deliver_attempt {
-	struct deliver_group *g;
-	struct deliver_host *host;
-	struct demand demand;
+/*
+ * A session and what was found out about it, in an arena of its own where it may outlive the message
+ * (deliver_options.keep); else in the group's.
+ */
+struct deliver_conn {
+	struct deliver_conn *next; /* among the idle ones */
+	struct arena own, *arena;
 	struct session session;
 	struct host_facts facts;
 	struct cert_facts *certs;
 	size_t certs_n;
-	const char *clear_reason;
-	/* of each member: accepted in this transaction; has had its word on this connection */
-	bool *in, *asked;
+	struct addr to;
+	char *key;                 /* of deliver_keep_key; NULL: not to be kept */
+	const struct rule *origin; /* whose place it has */
+	int place;                 /* of throttle_enter; -1: none */
+	bool begun;                /* session is initialised */
+	bool logged_in;
+	bool in_step; /* the last transaction came to its end, and another may follow */
+	bool unended; /* ... but for a RSET */
+	unsigned transactions, most; /* begun; as many as there may be */
+	int64_t begun_ms, used_ms;
 };
+
+struct deliver_attempt {
+	struct deliver_group *g;
+	struct deliver_host *host;
+	struct demand demand;
+	struct deliver_conn *c;
+	const char *clear_reason;
+	/* of each member: accepted in this transaction; has had its word at this address */
+	bool *in, *asked;
+	/*
+	 * The connection has carried a transaction, and does not take this one: that says nothing about this
+	 * message, which goes on over a new connection
+	 */
+	bool again;
+};
+
+/* A new one, with nothing begun; and its end, with its place. why: as session_close. */
+struct deliver_conn *deliver_conn_new(struct deliver_group *g);
+void deliver_conn_close(struct deliver_conn *c, const struct fail *why);
+/* The certificate of its last handshake; NULL: none. */
+const struct cert_facts *deliver_leaf(const struct deliver_conn *c);
+
+/* What a connection that the attempt would make with these options is good for: a heap string, NULL when too long. */
+char *deliver_keep_key(
+    const struct deliver_attempt *a, const struct session_options *options, const struct addr *to);
+/* An idle connection with that key, on which the message may leave; NULL: none. */
+struct deliver_conn *
+deliver_keep_take(struct deliver_keep *keep, const struct deliver_attempt *a, const char *key);
+/* The place of an idle connection of the rule, which is closed for it; -1: there is none. */
+int deliver_keep_place(struct deliver_keep *keep, const struct rule *origin);
+/* Keep it, if it is good for more: true. */
+bool deliver_keep_put(struct deliver_keep *keep, struct deliver_conn *c);
 
 /* Where a failure came: it tells what a 5xx is about. */
 enum deliver_stage {

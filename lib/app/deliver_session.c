@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sysexits.h>
 
 #include "app/deliver_impl.h"
@@ -17,14 +18,30 @@
 
 /* --- outcomes --------------------------------------------------------------------------------------- */
 
+/* The handshake, for a result: the connection may be closed before the result is looked at. */
+static const struct tls_facts *
+tls_of(const struct deliver_attempt *a)
+{
+	const struct deliver_conn *c = a->c;
+	struct tls_facts *copy;
+
+	if (!c->session.in_tls || c->facts.tls_n == 0)
+		return NULL;
+	if (c->arena == a->g->arena)
+		return &c->facts.tls[c->facts.tls_n - 1];
+	copy = arena_alloc(a->g->arena, sizeof(*copy));
+	facts_copy(&fact_table_tls_facts, copy, &c->facts.tls[c->facts.tls_n - 1], a->g->arena);
+	return copy;
+}
+
 static void
 note_host(const struct deliver_attempt *a, struct deliver_result *r)
 {
 	r->exchange = a->host->mx->name;
-	snprintf(r->ip, sizeof(r->ip), "%s", a->facts.ip == NULL ? "" : a->facts.ip);
-	r->port = (int)a->facts.port;
-	r->tls = a->session.in_tls && a->facts.tls_n > 0 ? &a->facts.tls[a->facts.tls_n - 1] : NULL;
-	r->starttls = a->facts.starttls_state;
+	snprintf(r->ip, sizeof(r->ip), "%s", a->c->facts.ip == NULL ? "" : a->c->facts.ip);
+	r->port = (int)a->c->facts.port;
+	r->tls = tls_of(a);
+	r->starttls = a->c->facts.starttls_state;
 	r->clear_reason = a->clear_reason;
 	r->lowered = a->demand.lowered;
 }
@@ -47,7 +64,7 @@ static void
 note_reply(
     const struct deliver_attempt *a, struct deliver_result *r, const struct fail *why, char out[16])
 {
-	const struct smtp_reply *reply = &a->session.client.reply;
+	const struct smtp_reply *reply = &a->c->session.client.reply;
 	char text[400];
 
 	out[0] = '\0';
@@ -128,17 +145,17 @@ note_delivered(const struct deliver_attempt *a, struct deliver_result *r)
 {
 	char text[400];
 
-	smtp_reply_str(&a->session.client.reply, text, sizeof(text));
+	smtp_reply_str(&a->c->session.client.reply, text, sizeof(text));
 	note_host(a, r);
 	r->status = DELIVER_DONE;
 	r->protection = decide_protection(&a->demand, r->tls != NULL);
 	fail_clear(&r->why);
 	r->exit_status = EX_OK;
-	smtp_reply_enhanced(&a->session.client.reply, r->enhanced);
+	smtp_reply_enhanced(&a->c->session.client.reply, r->enhanced);
 	if (r->enhanced[0] == '\0')
 		snprintf(r->enhanced, sizeof(r->enhanced), "2.0.0");
 	r->reply = arena_strdup(a->g->arena, text);
-	r->dsn_passed = (a->session.client.ehlo.caps & EHLO_DSN) != 0;
+	r->dsn_passed = (a->c->session.client.ehlo.caps & EHLO_DSN) != 0;
 }
 
 static void
@@ -168,7 +185,7 @@ note_all_delivered(const struct deliver_attempt *a)
 static bool
 check_utf8(struct deliver_attempt *a, bool *needed_r, struct fail *why)
 {
-	bool offered = (a->session.client.ehlo.caps & EHLO_SMTPUTF8) != 0;
+	bool offered = (a->c->session.client.ehlo.caps & EHLO_SMTPUTF8) != 0;
 
 	*needed_r = a->g->message->sender_utf8;
 	if (*needed_r && !offered) {
@@ -198,7 +215,7 @@ static int
 mail_params(const struct deliver_attempt *a, bool utf8, char *out, size_t n, struct fail *why)
 {
 	const struct message *m = a->g->message;
-	const struct ehlo *ehlo = &a->session.client.ehlo;
+	const struct ehlo *ehlo = &a->c->session.client.ehlo;
 	int64_t bytes = m->text.bytes + (int64_t)a->g->signature.n;
 	int used = 0;
 
@@ -215,7 +232,7 @@ mail_params(const struct deliver_attempt *a, bool utf8, char *out, size_t n, str
 		used += snprintf(out + used, n - (size_t)used, " BODY=8BITMIME");
 	if (utf8)
 		used += snprintf(out + used, n - (size_t)used, " SMTPUTF8");
-	if (m->require_tls && a->session.in_tls && (ehlo->caps & EHLO_REQUIRETLS) != 0)
+	if (m->require_tls && a->c->session.in_tls && (ehlo->caps & EHLO_REQUIRETLS) != 0)
 		used += snprintf(out + used, n - (size_t)used, " REQUIRETLS");
 	if ((ehlo->caps & EHLO_DSN) == 0)
 		return 0;
@@ -241,7 +258,7 @@ rcpt_params(
 	int used = 0;
 
 	out[0] = '\0';
-	if ((a->session.client.ehlo.caps & EHLO_DSN) == 0)
+	if ((a->c->session.client.ehlo.caps & EHLO_DSN) == 0)
 		return;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if ((to->notify & words[i].bit) == 0)
@@ -265,9 +282,35 @@ is_too_many(const struct deliver_attempt *a, int accepted, const struct fail *wh
 
 	if (accepted == 0 || (why->smtp_code != 452 && why->smtp_code != 552))
 		return false;
-	smtp_reply_enhanced(&a->session.client.reply, enhanced);
+	smtp_reply_enhanced(&a->c->session.client.reply, enhanced);
 	return enhanced[0] == '\0' || strcmp(enhanced + 1, ".5.3") == 0 ||
 	       (why->smtp_code == 452 && strncmp(enhanced, "4.2.", 4) != 0);
+}
+
+/*
+ * Whether a failure only says that a connection which has carried others is at its end: it was closed, timed out,
+ * or is refused further messages. Then the message goes on over a new one.
+ */
+static bool
+is_worn_out(struct deliver_attempt *a, const struct fail *why)
+{
+	if (a->c->transactions < 2 || (why->smtp_code != 0 && why->smtp_code != 421) ||
+	    why->code == FAIL_CANCELLED || why->code == FAIL_COMMAND_BYTES ||
+	    fail_info(why->code)->class == FAIL_CLASS_LOCAL)
+		return false;
+	a->again = true;
+	return true;
+}
+
+/* RFC 9422 s2: LIMITS; recipients in RCPTMAX, and the domains among them, of which runs are counted. */
+static bool
+is_full(const struct deliver_attempt *a, int accepted, unsigned domains)
+{
+	const struct ehlo *ehlo = &a->c->session.client.ehlo;
+
+	return accepted >= LIMIT_RECIPIENTS ||
+	       (ehlo->rcpt_max > 0 && (unsigned)accepted >= ehlo->rcpt_max) ||
+	       (ehlo->rcpt_domain_max > 0 && domains > ehlo->rcpt_domain_max);
 }
 
 /* RCPT for each eligible member; a->in tells which were accepted. Returns how many, or -1 when the session broke. */
@@ -276,15 +319,22 @@ send_rcpts(struct deliver_attempt *a, struct fail *why)
 {
 	int accepted = 0;
 	char params[LIMIT_ORCPT_BYTES + 80];
+	const char *domain = NULL;
+	unsigned domains = 0;
 
 	memset(a->in, 0, a->g->n * sizeof(*a->in));
-	for (size_t i = 0; i < a->g->n && accepted < LIMIT_RECIPIENTS; i++) {
+	for (size_t i = 0; i < a->g->n; i++) {
 		struct deliver_result *r = a->g->members[i];
 		if (!is_eligible(a, i))
 			continue;
+		if (domain == NULL || strcasecmp(domain, r->to->domain) != 0)
+			domains++;
+		if (is_full(a, accepted, domains))
+			break;
+		domain = r->to->domain;
 		rcpt_params(a, r->to, params, sizeof(params));
-		if (smtp_rcpt(&a->session.client, r->to->mailbox, params, session_step(&a->session),
-			why) == 0) {
+		if (smtp_rcpt(&a->c->session.client, r->to->mailbox, params,
+			session_step(&a->c->session), why) == 0) {
 			a->in[i] = true;
 			accepted++;
 			continue;
@@ -305,7 +355,7 @@ send_rcpts(struct deliver_attempt *a, struct fail *why)
 static int
 send_text(struct deliver_attempt *a, struct fail *why)
 {
-	struct smtp_client *client = &a->session.client;
+	struct smtp_client *client = &a->c->session.client;
 	struct message_reader reader;
 	struct smtp_data_stuffer stuffer;
 	struct buf out;
@@ -322,21 +372,21 @@ send_text(struct deliver_attempt *a, struct fail *why)
 		if (ret == 0)
 			ret = message_reader_next(&reader, chunk, CHUNK_BYTES, &n, why);
 		if (ret == 0)
-			ret = smtp_data_interrupted(client, session_step(&a->session), why);
+			ret = smtp_data_interrupted(client, session_step(&a->c->session), why);
 		if (ret == 0)
 			ret = n > 0 ? smtp_data_stuff(&stuffer, slice_make(chunk, n), &out, why)
 				    : smtp_data_stuff_end(&stuffer, &out, why);
 		if (ret == 0)
 			ret = smtp_data_write(
-			    client, out.data, out.len, session_step(&a->session), why);
+			    client, out.data, out.len, session_step(&a->c->session), why);
 		buf_reset(&out);
 	} while (ret == 0 && n > 0);
 	/* all of it: a failure up to here means that the final dot did not get out */
 	if (ret == 0)
-		ret = conn_flush(client->conn, session_step(&a->session), why);
+		ret = conn_flush(client->conn, session_step(&a->c->session), why);
 	/* a close may come before its reason was looked for */
 	if (ret != 0 && client->conn != NULL && (why->code == FAIL_EOF || why->code == FAIL_IO) &&
-	    smtp_data_interrupted(client, session_step(&a->session), &late) != 0 &&
+	    smtp_data_interrupted(client, session_step(&a->c->session), &late) != 0 &&
 	    late.smtp_code != 0)
 		*why = late;
 	buf_free(&out);
@@ -351,13 +401,17 @@ send_text(struct deliver_attempt *a, struct fail *why)
 static int
 send_message(struct deliver_attempt *a, struct fail *why)
 {
-	struct smtp_client *client = &a->session.client;
+	struct smtp_client *client = &a->c->session.client;
 
-	if (smtp_data(client, session_step(&a->session), why) != 0) {
+	if (smtp_data(client, session_step(&a->c->session), why) != 0) {
+		if (is_worn_out(a, why))
+			return -1;
 		deliver_note_failure_all(a, a->in, why, STAGE_TEXT);
 		return why->smtp_code != 0 && why->smtp_code != 421 ? 0 : -1;
 	}
 	if (send_text(a, why) != 0) {
+		if (is_worn_out(a, why))
+			return -1;
 		deliver_note_failure_all(a, a->in, why, STAGE_TEXT);
 		return -1;
 	}
@@ -373,39 +427,72 @@ send_message(struct deliver_attempt *a, struct fail *why)
 	return 1;
 }
 
+/* Room for a transaction on this connection. -1: there is none, and another one is to be made. */
+static int
+begin_transaction(struct deliver_attempt *a, struct fail *why)
+{
+	struct deliver_conn *c = a->c;
+	unsigned max = c->session.client.ehlo.mail_max;
+
+	if (max > 0 && max < c->most)
+		c->most = max;
+	a->again = c->transactions >= c->most;
+	/* RFC 5321 s4.1.1.5: what was begun and not ended is to be taken back first */
+	if (!a->again && c->unended &&
+	    smtp_rset(&c->session.client, session_step(&c->session), why) != 0)
+		a->again = true;
+	c->in_step = c->unended = false;
+	if (a->again)
+		return -1;
+	c->transactions++;
+	return 0;
+}
+
+static int
+send_mail(struct deliver_attempt *a, const char *params, struct fail *why)
+{
+	if (smtp_mail(&a->c->session.client, a->g->message->sender, params,
+		session_step(&a->c->session), why) == 0)
+		return 0;
+	/* "too many messages", in whatever words: a new connection tells what is about this one */
+	if (is_worn_out(a, why))
+		return -1;
+	if (why->smtp_code != 0 && a->c->transactions > 1) {
+		a->again = true;
+		return -1;
+	}
+	deliver_note_failure_all(a, NULL, why, STAGE_MAIL);
+	return -1;
+}
+
 /* One transaction for eligible members. True when another one may follow on this connection. */
 static bool
 transaction(struct deliver_attempt *a, struct fail *why)
 {
-	struct smtp_client *client = &a->session.client;
 	char params[LIMIT_ENVID_BYTES + 160];
 	bool utf8;
 
 	if (!check_utf8(a, &utf8, why))
 		return false;
-	if (mail_params(a, utf8, params, sizeof(params), why) != 0 ||
-	    smtp_mail(client, a->g->message->sender, params, session_step(&a->session), why) != 0) {
+	if (mail_params(a, utf8, params, sizeof(params), why) != 0) {
 		deliver_note_failure_all(a, NULL, why, STAGE_MAIL);
 		return false;
 	}
-	int accepted = send_rcpts(a, why);
-	/* nobody accepted: everybody was asked */
-	if (accepted == 0)
+	if (begin_transaction(a, why) != 0 || send_mail(a, params, why) != 0)
 		return false;
-	int over = accepted < 0 ? -1 : send_message(a, why);
+	int accepted = send_rcpts(a, why);
+	/* 0: nobody is accepted, and everybody was asked */
+	int over = accepted < 0 ? -1 : accepted == 0 ? 0 : send_message(a, why);
 	if (over < 0) {
 		/* a broken stream or 421: about the host, whatever it said */
-		deliver_note_failure_all(a, NULL, why, STAGE_SESSION);
+		if (!a->again && any_eligible(a) && !is_worn_out(a, why))
+			deliver_note_failure_all(a, NULL, why, STAGE_SESSION);
 		return false;
 	}
+	a->c->in_step = true;
+	a->c->unended = over == 0;
 	/* recipients beyond one transaction's number: each transaction has fewer of them */
-	if (!any_eligible(a))
-		return false;
-	if (over == 0 && smtp_rset(client, session_step(&a->session), why) != 0) {
-		deliver_note_failure_all(a, NULL, why, STAGE_SESSION);
-		return false;
-	}
-	return true;
+	return any_eligible(a);
 }
 
 void

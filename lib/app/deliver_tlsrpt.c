@@ -42,7 +42,7 @@ deliver_note_tls(struct deliver_attempt *a, const struct addr *to)
 {
 	struct deliver_group *g = a->g;
 	struct deliver_host *host = a->host;
-	const struct host_facts *session = a->demand.connect ? &a->facts : NULL;
+	const struct host_facts *session = a->demand.connect ? &a->c->facts : NULL;
 	struct tlsrpt_site site = { .domain = g->domain,
 		.host = host->mx->name,
 		.dane_asked = host->dane_asked,
@@ -57,11 +57,7 @@ deliver_note_tls(struct deliver_attempt *a, const struct addr *to)
 	if (!is_kept(g) || (session == NULL && (host->told || clock_ms() >= g->deadline)))
 		return;
 	host->told |= session == NULL;
-	tlsrpt_judge(&site, session,
-	    session == NULL || session->tls_n == 0
-		? NULL
-		: facts_leaf(a->certs, a->certs_n, &session->tls[session->tls_n - 1]),
-	    &v);
+	tlsrpt_judge(&site, session, session == NULL ? NULL : deliver_leaf(a->c), &v);
 	if (!v.counts)
 		return;
 	facts_init_tlsrpt_session_facts(&facts);

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/deliver_keep.h"
 #include "app/local.h"
 #include "app/queue_run_impl.h"
 #include "app/system.h"
@@ -163,8 +164,19 @@ work_fiber(void *arg)
 
 	while ((m = next_message(c)) != NULL)
 		handle(c->job, m);
+	/* the others have theirs in hand: what is idle now is not needed any more */
+	deliver_keep_close_idle(c->job->run->options->work.deliver.keep);
 	c->running--;
 	io_wake(&c->done, 1);
+}
+
+/* Messages at once: as many as there may be connections. */
+static size_t
+at_once(const struct queue_job *job)
+{
+	unsigned most = job->concurrency;
+
+	return most > 0 && most < QUEUE_PER_DESTINATION ? most : QUEUE_PER_DESTINATION;
 }
 
 static void
@@ -180,7 +192,7 @@ child_run(void *arg)
 	if ((m = next_message(c)) != NULL)
 		handle(c->job, m);
 	size_t more = c->job->n - c->job->at;
-	for (size_t i = 0; i < more && i < QUEUE_PER_DESTINATION && !c->job->dead; i++) {
+	for (size_t i = 0; i < more && i < at_once(c->job) && !c->job->dead; i++) {
 		c->running++;
 		if (fiber_spawn(work_fiber, c, "queue message", DEADLINE_NEVER, &why) != 0) {
 			c->running--;
@@ -191,6 +203,7 @@ child_run(void *arg)
 	/* those that are left when it does not answer, or when no fiber could be had */
 	while ((m = next_message(c)) != NULL)
 		handle(c->job, m);
+	deliver_keep_close_idle(c->job->run->options->work.deliver.keep);
 }
 
 /* Only who writes to the mailboxes of users may become one of them; others talk to strangers. */
@@ -212,7 +225,11 @@ queue_child_main(void *arg)
 
 	if (!needs_root(job))
 		system_drop();
+	/* a process of its own: the options are, too */
+	struct deliver_keep *keep = deliver_keep_new();
+	job->run->options->work.deliver.keep = keep;
 	sched_run(child_run, &c);
+	deliver_keep_free(keep);
 	queue_dest_close(spool, &job->dest);
 	spool_flush(spool, true);
 	return 0;

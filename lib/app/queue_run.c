@@ -91,12 +91,10 @@ struct collector {
 };
 
 static struct queue_job *
-job_for(struct collector *c, const char *domain)
+job_named(struct collector *c, const char *name)
 {
-	char name[QUEUE_DEST_BYTES];
-
-	queue_dest_name(&c->run->options->work.deliver, domain, name);
 	struct queue_job *job = map_get(&c->pass->jobs, slice_str(name));
+
 	if (job != NULL)
 		return job;
 	job = arena_alloc(&c->pass->arena, sizeof(*job));
@@ -110,6 +108,20 @@ job_for(struct collector *c, const char *domain)
 	else
 		c->pass->first = job;
 	c->pass->last = job;
+	return job;
+}
+
+static struct queue_job *
+job_for(struct collector *c, const char *domain)
+{
+	const struct deliver_options *deliver = &c->run->options->work.deliver;
+	unsigned most = rules_match(deliver->rules, domain)->concurrency;
+	char name[QUEUE_DEST_BYTES];
+
+	queue_dest_name(deliver, domain, name);
+	struct queue_job *job = job_named(c, name);
+	if (most > 0 && (job->concurrency == 0 || most < job->concurrency))
+		job->concurrency = most;
 	return job;
 }
 

@@ -27,6 +27,7 @@ struct queue_job {
 	struct queue_pass *pass;
 	struct queue_job *next;
 	struct queue_dest dest;
+	unsigned concurrency; /* the least of its rules; 0: none has one */
 	bool dead; /* the destination does not answer: only late messages have to be told */
 	struct queue_job_message *v;
 	size_t n, cap;

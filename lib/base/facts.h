@@ -96,6 +96,9 @@ facts_cert(const struct cert_facts *certs, size_t n, const char *fingerprint);
 const struct cert_facts *
 facts_leaf(const struct cert_facts *certs, size_t n, const struct tls_facts *tls);
 
+/* A copy of its own, strings and lists included, in arena. to_r: of the table's size. */
+void facts_copy(const struct fact_table *table, void *to_r, const void *from, struct arena *arena);
+
 /*
  * Append the struct as one line of JSON (no newline) to out. Strings that are not UTF-8 are
  * written with each wrong byte as \u00XX (its Latin-1 code point), control characters escaped.

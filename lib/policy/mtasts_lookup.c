@@ -436,24 +436,6 @@ read_record(struct mtasts *m, const char *domain, struct arena *arena, struct st
 	return 0;
 }
 
-static void
-facts_copy(const struct sts_facts *from, struct arena *arena, struct sts_facts *to)
-{
-	*to = *from;
-	to->record = copy(arena, from->record);
-	to->id = copy(arena, from->id);
-	to->policy_host = copy(arena, from->policy_host);
-	to->ip = copy(arena, from->ip);
-	to->content_type = copy(arena, from->content_type);
-	to->result_type = copy(arena, from->result_type);
-	to->reason = copy(arena, from->reason);
-	to->mx = to->findings = to->unmatched_mx = (struct strs){ NULL, 0, 0 };
-	for (size_t i = 0; i < from->mx.n; i++)
-		strs_add(&to->mx, arena, from->mx.v[i]);
-	for (size_t i = 0; i < from->findings.n; i++)
-		strs_add(&to->findings, arena, from->findings.v[i]);
-}
-
 static struct lookup *
 lookup_new(struct mtasts *m, const char *domain, bool again, const struct sts_facts *facts)
 {
@@ -465,7 +447,7 @@ lookup_new(struct mtasts *m, const char *domain, bool again, const struct sts_fa
 	l->record = facts->status;
 	l->again = again;
 	arena_init(&l->arena);
-	facts_copy(facts, &l->arena, &l->facts);
+	facts_copy(&fact_table_sts_facts, &l->facts, facts, &l->arena);
 	return l;
 }
 
@@ -478,7 +460,7 @@ take_result(
 			*why = l->why;
 		return -1;
 	}
-	facts_copy(&l->facts, arena, facts_r);
+	facts_copy(&fact_table_sts_facts, facts_r, &l->facts, arena);
 	set_result_type(facts_r, arena);
 	return 0;
 }

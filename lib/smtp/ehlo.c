@@ -1,5 +1,6 @@
 #include "smtp/ehlo.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -25,6 +26,23 @@ is_masked(struct slice keyword)
 	return keyword.p[keyword.n - 1] == 'X' || keyword.p[keyword.n - 1] == 'A';
 }
 
+/* One limit, NAME=NUMBER. RFC 9422 s3: what cannot be understood is passed over, and so is 0. */
+static void
+parse_limit(struct slice word, struct ehlo *ehlo)
+{
+	struct slice name = slice_cut(&word, '=');
+	unsigned long long value;
+
+	if (!slice_number(word, UINT_MAX, &value))
+		return;
+	if (slice_is_case(name, "MAILMAX"))
+		ehlo->mail_max = (unsigned)value;
+	else if (slice_is_case(name, "RCPTMAX"))
+		ehlo->rcpt_max = (unsigned)value;
+	else if (slice_is_case(name, "RCPTDOMAINMAX"))
+		ehlo->rcpt_domain_max = (unsigned)value;
+}
+
 void
 ehlo_parse(const struct smtp_reply *reply, struct ehlo *ehlo_r)
 {
@@ -37,6 +55,8 @@ ehlo_parse(const struct smtp_reply *reply, struct ehlo *ehlo_r)
 		for (size_t k = 0; k < sizeof(keywords) / sizeof(keywords[0]); k++)
 			if (slice_is_case(keyword, keywords[k].keyword))
 				ehlo_r->caps |= keywords[k].cap;
+		while (slice_is_case(keyword, "LIMITS") && (word = slice_word(&args)).n > 0)
+			parse_limit(word, ehlo_r);
 		while (slice_is_case(keyword, "AUTH") && (word = slice_word(&args)).n > 0)
 			ehlo_r->auth |= auth_mechanism_parse(word);
 		if (slice_is_case(keyword, "SIZE") &&

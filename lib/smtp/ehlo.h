@@ -29,6 +29,8 @@ struct ehlo {
 	unsigned caps; /* of enum ehlo_cap */
 	unsigned auth; /* mechanisms behind AUTH, of smtp/auth.h */
 	uint64_t size; /* SIZE argument, 0: none or without number */
+	/* LIMITS (RFC 9422 s4): transactions of a session, recipients and their domains in each; 0: none told */
+	unsigned mail_max, rcpt_max, rcpt_domain_max;
 	bool
 	    masked; /* a keyword of X characters: something strips STARTTLS (reference: XXXXXXXA) */
 };

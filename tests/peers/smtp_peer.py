@@ -35,6 +35,7 @@ Steps:
                      rcpt=550 5.1.1 no, mail=..., starttls=..., data=..., dot=... replace a reply;
                      rcpt:bob=450 4.2.0 later  that of a RCPT with this text in it;
                      auth=USER;SECRET  MAIL only after AUTH with these (PLAIN, LOGIN, XOAUTH2, OAUTHBEARER);
+                     mails=3  421 (mails-reply=...) to further MAILs of a session; leave=3  it closes after that many texts;
                      max=3  452 4.5.3 (max-reply=...) to further RCPTs of a transaction; tls-ehlo=...  extensions inside TLS.
                      Instead of a reply: "cut" closes, "break" goes on with the next step. 421 closes, too
     data             read up to CRLF.CRLF, and log how much it was
@@ -410,6 +411,8 @@ class Server:
         self.session = session
         self.ehlo, self.tls_ehlo, self.max = [], None, None
         self.max_reply = "452 4.5.3 too many recipients"
+        self.mails, self.mails_reply, self.leave = None, "421 4.7.0 too many messages", None
+        self.begun = 0
         self.one_rcpt = {}
         self.mail, self.accepted = False, 0
         self.auth, self.authenticated = None, False
@@ -435,6 +438,10 @@ class Server:
             self.auth = tuple(value.split(";"))
         elif key == "max":
             self.max = int(value)
+        elif key in ("mails", "leave"):
+            setattr(self, key, int(value))
+        elif key == "mails-reply":
+            self.mails_reply = value
         elif key == "max-reply":
             self.max_reply = value
         elif key.startswith("rcpt:"):
@@ -526,6 +533,9 @@ class Server:
             return self.answer("530 5.7.0 log in first")
         if self.mail:
             return self.answer("503 5.5.1 nested MAIL")
+        self.begun += 1
+        if self.mails is not None and self.begun > self.mails:
+            return self.answer(self.mails_reply)
         self.mail, self.accepted = self.replies["mail"].startswith("2"), 0
         return self.answer(self.replies["mail"])
 
@@ -549,6 +559,8 @@ class Server:
             self.session.data()
             self.mail, self.accepted = False, 0
             self.answer(self.replies["dot"])
+            if self.leave == self.session.texts:
+                raise StepFailed("left on purpose")
         return True
 
 

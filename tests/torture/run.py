@@ -111,7 +111,17 @@ class Torture:
         assert self.send(queue, token, "now").returncode in (0, 67)
         return self.run(queue, **how), True
 
-    SCENARIOS = ["submit", "deliver", "background", "runner", "again"]
+    def kept(self, queue, token, **how):
+        """Several messages that share connections."""
+        for each in self.tokens(token, "kept"):
+            assert self.send(queue, each, "queue").returncode == 0
+        return self.run(queue, **how), True
+
+    SCENARIOS = ["submit", "deliver", "background", "runner", "again", "kept"]
+
+    @staticmethod
+    def tokens(token, scenario):
+        return [token, f"{token}-b", f"{token}-c"] if scenario == "kept" else [token]
 
     # --- one round
 
@@ -127,7 +137,7 @@ class Torture:
         call = open(struck).read().split("\n")[0] if os.path.exists(struck) else ""
         self.struck += bool(call)
         killed = action == "kill" and call != ""
-        problems = self.judge(queue, token, done, stored, killed)
+        problems = self.judge(queue, self.tokens(token, scenario), done, stored, killed)
         for problem in problems:
             self.failures += 1
             print(f"{scenario} {action} at {at} ({call}): {problem}; status {done.returncode}: "
@@ -139,12 +149,15 @@ class Torture:
             shutil.rmtree(queue, ignore_errors=True)
         return bool(call)
 
-    def judge(self, queue, token, done, stored, killed):
+    def got(self, tokens):
+        return {key: n for key, n in self.arrived().items() if key[0] in tokens}
+
+    def judge(self, queue, tokens, done, stored, killed):
         problems = []
         if self.args.keep:
             subprocess.run(["cp", "-r", queue, f"{queue}.before"])
         waiting = self.in_queue(queue) if os.path.isdir(queue) else []
-        early = {r: n for (t, r), n in self.arrived().items() if t == token}
+        early = self.got(tokens)
         # -odi: 67 is the refused recipient's, told after the commit
         accepted = stored or done.returncode in (0, 67)
         if not accepted and not killed and (waiting or early):
@@ -154,17 +167,17 @@ class Torture:
             if not os.path.isdir(queue) or not os.listdir(f"{queue}/q" if os.path.isdir(f"{queue}/q") else queue):
                 break
             self.run(queue)
-        got = {r: n for (t, r), n in self.arrived().items() if t == token}
-        wanted = [RCPTS[0], RCPTS[2], RCPTS[3], f"{token}@[127.0.0.3]"]
+        got = self.got(tokens)
+        wanted = [(t, r) for t in tokens for r in (RCPTS[0], RCPTS[2], RCPTS[3], f"{t}@[127.0.0.3]")]
         if accepted or (killed and present):
-            for rcpt in wanted:
-                if got.get(rcpt, 0) == 0:
-                    problems.append(f"{rcpt} got nothing")
-        for rcpt, n in got.items():
+            for key in wanted:
+                if got.get(key, 0) == 0:
+                    problems.append(f"{key} got nothing")
+        for key, n in got.items():
             if n > 2:
-                problems.append(f"{rcpt} got it {n} times")
-        # one connection is in flight in each of two destinations, and the report's
-        if sum(n - 1 for n in got.values()) > 3:
+                problems.append(f"{key} got it {n} times")
+        # one message of each in flight in each of two destinations, and the report
+        if sum(n - 1 for n in got.values()) > 3 * len(tokens):
             problems.append(f"too many duplicates: {got}")
         left = self.in_queue(queue) if os.path.isdir(queue) else []
         if left:

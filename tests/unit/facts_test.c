@@ -136,6 +136,32 @@ read_text(const char *text, struct arena *arena, struct target_facts *facts_r, s
 	return facts_read_json(&fact_table_target_facts, text, strlen(text), arena, facts_r, why);
 }
 
+TEST(a_copy_is_the_same_and_shares_nothing)
+{
+	struct target_facts facts, copy;
+	struct arena arena, other;
+	int64_t counter = 0;
+
+	arena_init(&arena);
+	arena_init(&other);
+	fill(&fact_table_target_facts, &facts, &arena, &counter);
+	facts_copy(&fact_table_target_facts, &copy, &facts, &other);
+	same(&fact_table_target_facts, &copy, &facts);
+	CHECK(copy.exchanges[2].hosts[2].tls != facts.exchanges[2].hosts[2].tls);
+	/* the same again when what it was made from is gone */
+	arena_free(&arena);
+	arena_init(&arena);
+	counter = 0;
+	fill(&fact_table_target_facts, &facts, &arena, &counter);
+	same(&fact_table_target_facts, &copy, &facts);
+	struct exchange_facts *more =
+	    arena_push(&other, &copy.exchanges, &copy.exchanges_n, sizeof(*copy.exchanges));
+	facts_init_exchange_facts(more);
+	CHECK_STR(copy.exchanges[2].name, facts.exchanges[2].name);
+	arena_free(&arena);
+	arena_free(&other);
+}
+
 TEST(a_filled_record_reads_back_as_it_was_written)
 {
 	struct target_facts facts, back;

@@ -161,6 +161,36 @@ TEST(ehlo_knows_STARTTLS_as_a_whole_word_in_any_case_on_any_line_but_the_first)
 	smtp_reply_free(&r);
 }
 
+TEST(ehlo_limits_are_numbers_that_are_understood_rfc9422)
+{
+	static const struct {
+		const char *lines;
+		unsigned mail, rcpt, domains;
+	} rows[] = {
+		{ "250-mx|250 LIMITS MAILMAX=20 RCPTMAX=50 RCPTDOMAINMAX=1", 20, 50, 1 },
+		{ "250-mx|250 limits rcptmax=7", 0, 7, 0 },
+		{ "250-mx|250 LIMITS", 0, 0, 0 },
+		{ "250-mx|250 LIMITS MAILMAX= RCPTMAX=-1 RCPTDOMAINMAX=1x", 0, 0, 0 },
+		{ "250-mx|250 LIMITS MAILMAX=99999999999 OTHER=3 RCPTMAX=4", 0, 4, 0 },
+		{ "250-mx|250 LIMITSX MAILMAX=3", 0, 0, 0 },
+		{ "250-mx|250 HELP MAILMAX=3", 0, 0, 0 },
+	};
+	struct smtp_reply r;
+
+	smtp_reply_init(&r);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ehlo ehlo;
+		struct fail why;
+		TEST_ROW("%s", rows[i].lines);
+		CHECK_INT(feed(&r, rows[i].lines, &why), 1);
+		ehlo_parse(&r, &ehlo);
+		CHECK_INT(ehlo.mail_max, rows[i].mail);
+		CHECK_INT(ehlo.rcpt_max, rows[i].rcpt);
+		CHECK_INT(ehlo.rcpt_domain_max, rows[i].domains);
+	}
+	smtp_reply_free(&r);
+}
+
 TEST(ehlo_lines_differ_by_keyword)
 {
 	struct smtp_reply r;

@@ -1,0 +1,29 @@
+#ifndef APP_DELIVER_KEEP_H
+#define APP_DELIVER_KEEP_H
+
+/*
+ * Connections that outlive a message, for those who deliver many in one process (deliver_options.keep). A
+ * connection is found again only for the same address of the same host for the same next hop, under the same rule
+ * and the same demand, message's wishes (REQUIRETLS, TLS-Required: No) and TLSA records included; and
+ * then decide() must say for the new message, too, that it may leave on it. What was begun under one
+ * policy is never used under another. TLS sessions are not resumed at all: each connection has a
+ * handshake of its own, whose certificate is judged.
+ *
+ * A connection keeps its place of concurrency= (app/throttle.h) until it is closed; rate= counts each
+ * message on it.
+ */
+#define DELIVER_KEEP_MESSAGES \
+	100 /* transactions on one connection; the server's LIMITS may say less */
+#define DELIVER_KEEP_MS 300000    /* from its beginning on */
+#define DELIVER_KEEP_IDLE_MS 5000 /* not used for longer: it may be gone */
+
+struct deliver_keep;
+
+/* Lives in one process, for fibers of one thread. */
+struct deliver_keep *deliver_keep_new(void);
+/* End all connections that carry no message now; waits for their replies to QUIT as session_close does. */
+void deliver_keep_close_idle(struct deliver_keep *keep);
+/* After deliver_keep_close_idle and the end of all deliveries. */
+void deliver_keep_free(struct deliver_keep *keep);
+
+#endif
