@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "io/sched.h"
 #include "io/signals.h"
+#include "policy/decide.h"
 
 /* A child of the runner: the messages of one destination. */
 
@@ -37,16 +38,26 @@ note_error(struct queue_job *job, const struct fail *why)
 
 /* --- one message ---------------------------------------------------------------------------------- */
 
+/* No host was good enough for a message that asks for more than others of the same destination. */
+static bool
+asked_too_much(
+    const struct queue_job *job, const struct queue_item *item, const struct deliver_result *r)
+{
+	return decide_is_policy_failure(r->why.code) &&
+	       (job->mixed || (item->envelope->flags & QUEUE_REQUIRETLS) != 0);
+}
+
 /* What the attempt says about the destination. */
 static void
-judge_destination(struct queue_job *job, const struct deliver_result *results, size_t n)
+judge_destination(struct queue_job *job, const struct queue_item *item,
+    const struct deliver_result *results, size_t n)
 {
 	struct queue_run_counts *counts = job->run->counts;
 	bool to_blame = n > 0;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct deliver_result *r = &results[i];
-		to_blame = to_blame && queue_dest_is_to_blame(r);
+		to_blame = to_blame && queue_dest_is_to_blame(r) && !asked_too_much(job, item, r);
 		count(r->status == DELIVER_DONE     ? &counts->delivered
 		      : r->status == DELIVER_FAILED ? &counts->failed
 						    : &counts->deferred,
@@ -75,7 +86,7 @@ try_rcpts(
 	rc = queue_work_try(&options->work, item, rcpts, n, NULL, results, &arena,
 	    clock_deadline(options->attempt_ms), why);
 	if (rc == 0)
-		judge_destination(job, results, n);
+		judge_destination(job, item, results, n);
 	arena_free(&arena);
 	return rc;
 }

@@ -115,11 +115,14 @@ static struct queue_job *
 job_for(struct collector *c, const char *domain)
 {
 	const struct deliver_options *deliver = &c->run->options->work.deliver;
-	unsigned most = rules_match(deliver->rules, domain)->concurrency;
+	const struct rule *rule = rules_match(deliver->rules, domain);
+	unsigned most = rule->concurrency;
 	char name[QUEUE_DEST_BYTES];
 
 	queue_dest_name(deliver, domain, name);
 	struct queue_job *job = job_named(c, name);
+	job->mixed |= job->rule != NULL && job->rule != rule;
+	job->rule = rule;
 	if (most > 0 && (job->concurrency == 0 || most < job->concurrency))
 		job->concurrency = most;
 	return job;

@@ -27,6 +27,8 @@ struct queue_job {
 	struct queue_pass *pass;
 	struct queue_job *next;
 	struct queue_dest dest;
+	const struct rule *rule;
+	bool mixed;           /* domains of other rules, too: a smarthost */
 	unsigned concurrency; /* the least of its rules; 0: none has one */
 	bool dead; /* the destination does not answer: only late messages have to be told */
 	struct queue_job_message *v;
