@@ -19,6 +19,16 @@
 
 #define ROW(kind, member, ...) OPT_ROW(kind, struct policy_options, member, __VA_ARGS__)
 static const struct opt policy_opts[] = {
+	OPT_GROUP("Check"),
+	ROW(FLAG, live, "live", 0, NULL,
+	    "look at this host, too, as receivers of its mail do: name, SPF, DKIM, and more",
+	    .not_in_file = true),
+	ROW(STRS, addresses, "address", 0, "IP",
+	    "this host's address as the net sees it (default: that of its connections)",
+	    .not_in_file = true),
+	ROW(STR, queue, "queue", 0, "DIR", "the queue (default: ~/.local/state/mxtls/queue)"),
+	ROUTE_OPTS_DKIM(struct policy_options),
+
 	OPT_GROUP("Explain"),
 	ROW(FLAG, connect, "connect", 0, NULL,
 	    "connect to every address, up to the handshake; nothing is sent", .not_in_file = true),
@@ -72,6 +82,8 @@ static const char *const actions[] = { "check", "explain", "forget", "suggest", 
 static const char *const examples[] = {
 	"mxtls policy check policy",
 	"Is the file understood, and can everything in it be used?",
+	"mxtls policy check --live",
+	"And will others take mail from this host?",
 	"mxtls policy explain bob@example.com",
 	"Which rule applies, what is published, what would happen at each host.",
 	"mxtls policy explain --connect example.com",
@@ -126,7 +138,8 @@ check(const struct policy_options *options, const struct strs *operands, struct 
 	if (operands->n > 2)
 		return command_usage_error(&cmd_policy, "check takes one file");
 	if (path == NULL && (path = places_config("policy", arena)) == NULL) {
-		printf("there is no policy file: level auto for every domain\n");
+		if (!options->json)
+			printf("there is no policy file: level auto for every domain\n");
 		return EX_OK;
 	}
 	if ((rules = rules_load(path, &why)) == NULL)
@@ -141,12 +154,23 @@ check(const struct policy_options *options, const struct strs *operands, struct 
 	for (size_t i = 0; i < rules_warnings(rules)->n; i++)
 		fprintf(stderr, "mxtls policy: warning: %s\n", rules_warnings(rules)->v[i]);
 	rules_each_pattern(rules, count_pattern, &patterns);
-	if (status == EX_OK)
+	if (status == EX_OK && !options->json)
 		printf("%s: good: %zu policies for %zu patterns of domains; all others: %s, %s\n",
 		    path, n, patterns, level_str(rules_fallback(rules)->level),
 		    rule_str(rules_fallback(rules)));
 	rules_free(rules);
 	return status;
+}
+
+static int
+check_live(const struct policy_options *options, const struct strs *operands, struct arena *arena)
+{
+	struct policy_options o = *options;
+	int status = check(options, operands, arena);
+
+	if (operands->n > 1)
+		o.route.policy = operands->v[1];
+	return status == EX_OK && options->live ? policy_live(&o, arena) : status;
 }
 
 /* --- explain --------------------------------------------------------------------------------------- */
@@ -269,7 +293,7 @@ policy_run(const void *arg, const struct strs *operands)
 	arena_init(&arena);
 	tls_init();
 	if (strcmp(action, "check") == 0)
-		status = check(options, operands, &arena);
+		status = check_live(options, operands, &arena);
 	else if (strcmp(action, "explain") == 0)
 		status = explain_all(options, operands, &arena);
 	else if (strcmp(action, "forget") == 0)
@@ -291,7 +315,8 @@ const struct command cmd_policy = {
 	.summary = "check the TLS policy, and tell what it means for an address",
 	.usage = usage,
 	.description =
-	    "check reads a policy file and everything that it names. explain tells for addresses "
+	    "check reads a policy file and everything that it names, and with --live looks at this "
+	    "host. explain tells for addresses "
 	    "or domains which rule applies, what they publish (DANE, MTA-STS), and what would "
 	    "happen at each of their hosts; nothing is sent. forget drops remembered MTA-STS "
 	    "policies. suggest proposes lines by what surveys and the delivery log tell. tlsrpt "

@@ -13,6 +13,10 @@ struct policy_options {
 	const char *day, *organization, *contact;
 	struct strs domains;
 	bool plain;
+	/* check */
+	bool live;
+	const char *queue;
+	struct strs addresses;
 	/* suggest */
 	struct strs logs;
 	int64_t min_seen;
@@ -24,5 +28,7 @@ int policy_tlsrpt(
     const struct policy_options *options, const struct strs *operands, struct arena *arena);
 int policy_suggest(
     const struct policy_options *options, const struct strs *operands, struct arena *arena);
+/* check --live, once the file is known to be good. */
+int policy_live(const struct policy_options *options, struct arena *arena);
 
 #endif

@@ -37,8 +37,8 @@ _mxtls() {
     queue:--from | queue:--to | queue:--loop | queue:--lifetime | queue:--delay-notice | queue:--via | queue:--port | queue:--dkim | queue:--alias-user | queue:--local | queue:--local-domain | queue:--helo | queue:--timeout | queue:--deadline | queue:--resolver | queue:--maildomain | queue:--warn | queue:--crit) return ;;
     policy:policy) words="check explain forget suggest tlsrpt" ;;
     policy:--log | policy:--policy | policy:--auth | policy:--ca-file | policy:--config) files=-f ;;
-    policy:--ca-dir) files=-d ;;
-    policy:--min-seen | policy:--day | policy:--domain | policy:--organization | policy:--contact | policy:--maildomain | policy:--via | policy:--port | policy:--helo | policy:--timeout | policy:--deadline | policy:--resolver) return ;;
+    policy:--queue | policy:--ca-dir) files=-d ;;
+    policy:--address | policy:--dkim | policy:--min-seen | policy:--day | policy:--domain | policy:--organization | policy:--contact | policy:--maildomain | policy:--via | policy:--port | policy:--helo | policy:--timeout | policy:--deadline | policy:--resolver) return ;;
     listen:--tls) words="off offered required" ;;
     listen:--min-tls) words="TLSv1.0 TLSv1.1 TLSv1.2 TLSv1.3" ;;
     listen:--client-cert) words="off request required" ;;
@@ -53,7 +53,7 @@ _mxtls() {
         report) words="--format --json --html --output -o --title --top --verbose -v --compare --survey --name-domains --anonymize --help" ;;
         send) words="--from-headers -t --ignore-dots -i --from -f --full-name -F --maildomain --masquerade --masquerade-always --max-size --root-to --default-recipient --aliases --alias-files --alias-programs --alias-user --local --local-domain --policy --via --auth --port --ca-file --ca-dir --dkim --delivery --queue --no-queue --helo --timeout --deadline --resolver --trust-ad --config --log --log-format --json --quiet --verbose -v --help" ;;
         queue) words="--queue --all --from --to --loop --lifetime --delay-notice --policy --via --auth --port --ca-file --ca-dir --dkim --aliases --alias-files --alias-programs --alias-user --local --local-domain --helo --timeout --deadline --resolver --trust-ad --config --maildomain --log --log-format --format --json --nagios --prometheus --warn --crit --verbose -v --help" ;;
-        policy) words="--connect --requiretls --tls-required-no --log --min-seen --none --day --domain --plain --organization --contact --maildomain --policy --via --auth --port --ca-file --ca-dir --config --helo --timeout --deadline --resolver --trust-ad --json --verbose -v --help" ;;
+        policy) words="--live --address --queue --dkim --connect --requiretls --tls-required-no --log --min-seen --none --day --domain --plain --organization --contact --maildomain --policy --via --auth --port --ca-file --ca-dir --config --helo --timeout --deadline --resolver --trust-ad --json --verbose -v --help" ;;
         listen) words="--tls --implicit-tls --tls-exempt --cert --key --self-signed --min-tls --client-cert --client-ca --allow-from --accept --relay-from --deliver --queue --policy --command-timeout --mark --clear-folder --hostname --max-size --max-recipients --stdio --max-connections --max-connections-per-address --timeout --handshake-timeout --drain --commit-helpers --log --log-to --stats --list-fields --verbose -v --fault --fault-anywhere --help" ;;
         completion) words="--help" ;;
         esac

@@ -18,30 +18,6 @@ struct helo_job {
 	struct addr source;
 };
 
-/* RFC 1035 s3.5, RFC 3596 s2.5 */
-static const char *
-reverse_name(const struct addr *addr, struct arena *arena)
-{
-	struct buf name;
-
-	if (addr->sa.ss_family == AF_INET) {
-		const unsigned char *b =
-		    (const unsigned char *)&((const struct sockaddr_in *)(const void *)&addr->sa)
-			->sin_addr;
-		return arena_printf(arena, "%u.%u.%u.%u.in-addr.arpa", b[3], b[2], b[1], b[0]);
-	}
-	const unsigned char *b =
-	    (const unsigned char *)&((const struct sockaddr_in6 *)(const void *)&addr->sa)
-		->sin6_addr;
-	buf_init(&name, 128);
-	for (int i = 15; i >= 0; i--)
-		buf_printf(&name, "%x.%x.", b[i] & 15, b[i] >> 4);
-	buf_puts(&name, "ip6.arpa");
-	const char *text = arena_strdup(arena, buf_str(&name));
-	buf_free(&name);
-	return text;
-}
-
 static bool
 has_name(const struct dns_answer *answer, const char *helo)
 {
@@ -64,7 +40,7 @@ helo_fiber(void *arg)
 
 	arena_init(&arena);
 	addr_ip_str(&job->source, ip);
-	if (dns_query(s->probe->resolver, reverse_name(&job->source, &arena), DNS_PTR, &answer,
+	if (dns_query(s->probe->resolver, dns_reverse_name(&job->source, &arena), DNS_PTR, &answer,
 		clock_deadline(LOOKUP_MS), NULL) == 0) {
 		bool known = answer->status == DNS_OK || answer->status == DNS_NODATA ||
 			     answer->status == DNS_NXDOMAIN;

@@ -56,7 +56,7 @@ tlsrpt_day_parse(const char *text)
 
 /* --- the folder ----------------------------------------------------------------------------------- */
 
-/* Its descriptor; -2 when it is not there. */
+/* Its descriptor; -2 when it is not there. Root may read it. */
 static int
 open_dir(const char *dir, bool make, struct fail *why)
 {
@@ -72,7 +72,7 @@ open_dir(const char *dir, bool make, struct fail *why)
 	} else if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
 		fail_set(why, FAIL_PERMISSION,
 		    "%s: others than its owner may write in it (chmod go-w)", dir);
-	} else if (st.st_uid != geteuid()) {
+	} else if (st.st_uid != geteuid() && (make || geteuid() != 0)) {
 		fail_set(why, FAIL_PERMISSION, "%s belongs to another user", dir);
 	} else {
 		return fd;
@@ -270,8 +270,11 @@ summed_up_to(int dir, const char *day)
 static int
 lock_sums(int dir, int64_t deadline, struct fail *why)
 {
-	int fd = openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	/* one that is there serves root as it is: he makes none, which the owner could not open */
+	int fd = openat(dir, "lock", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
+	if (fd < 0 && errno == ENOENT)
+		fd = openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fail_errno(why, FAIL_STORAGE, "lock");
 	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {

@@ -82,6 +82,8 @@
 #define LIMIT_TLSRPT_LINE_BYTES 16384             /* one result */
 #define LIMIT_TLSRPT_POLICY_LINES 100             /* told of one policy; a longer one is cut */
 #define LIMIT_TLSRPT_REPORT_BYTES (64 * 1024 * 1024) /* one report; a big one has 10 KiB */
+#define LIMIT_SPF_BYTES 8192                         /* one record; RFC 7208 s3.4 wants 450 */
+#define LIMIT_SPF_LOOKUPS 10                         /* RFC 7208 s4.6.4 */
 #define LIMIT_CAA_RECORDS 50
 #define LIMIT_CAA_VALUE_BYTES 1024
 

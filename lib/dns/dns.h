@@ -135,6 +135,9 @@ unsigned long dns_queries_sent(const struct dns_resolver *resolver);
  */
 const char *dns_name_normalize(const char *name, struct arena *arena, struct fail *why);
 
+/* Pure: the name that PTR records of an address are at (RFC 1035 s3.5, RFC 3596 s2.5); in arena. */
+const char *dns_reverse_name(const struct addr *addr, struct arena *arena);
+
 /*
  * Pure: parse a whole response message to a query for (name, type). Never NULL; what cannot be
  * parsed is DNS_MALFORMED with error. trust_ad: AD counts (the caller has asked ". NS").

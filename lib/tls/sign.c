@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include "base/mem.h"
 #include "tls/internal.h"
@@ -99,4 +100,26 @@ tls_sign(const struct tls_sign_key *key, struct slice data, struct buf *signatur
 	if (!ok || buf_append(signature, out, n) != 0)
 		return fail_set(why, FAIL_INTERNAL, "signing: %s", reason);
 	return 0;
+}
+
+int
+tls_sign_key_public(const struct tls_sign_key *key, struct buf *out, struct fail *why)
+{
+	unsigned char *der = NULL, raw[64];
+	size_t raw_n = sizeof(raw);
+	char reason[200];
+	int rc = -1;
+
+	ERR_clear_error();
+	if (key->type == TLS_SIGN_ED25519) {
+		if (EVP_PKEY_get_raw_public_key(key->key, raw, &raw_n) == 1)
+			rc = buf_append(out, raw, raw_n);
+	} else {
+		int n = i2d_PUBKEY(key->key, &der);
+		if (n > 0)
+			rc = buf_append(out, der, (size_t)n);
+		OPENSSL_free(der);
+	}
+	tls_error_drain(reason, sizeof(reason));
+	return rc == 0 ? 0 : fail_set(why, FAIL_INTERNAL, "public key: %s", reason);
 }

@@ -21,4 +21,10 @@ enum tls_sign_type tls_sign_key_type(const struct tls_sign_key *key);
 int tls_sign(
     const struct tls_sign_key *key, struct slice data, struct buf *signature, struct fail *why);
 
+/*
+ * Append the public key as a DKIM record has it: SubjectPublicKeyInfo of RSA (RFC 6376 s3.6.1), the 32 bytes of
+ * Ed25519 (RFC 8463 s4). Fails with INTERNAL.
+ */
+int tls_sign_key_public(const struct tls_sign_key *key, struct buf *out, struct fail *why);
+
 #endif

@@ -166,6 +166,8 @@ server:
     qname-minimisation: no
     trust-anchor-file: "$BOX/nsd/root.zone.key"
     local-zone: "test." nodefault
+    local-zone: "2.0.192.in-addr.arpa." nodefault
+    local-zone: "8.b.d.0.1.0.0.2.ip6.arpa." nodefault
     ede: ${DNSSEC_EDE:-yes}
     max-udp-size: 1232
 remote-control:
