@@ -22,6 +22,7 @@
 #include "io/sched.h"
 #include "io/signals.h"
 #include "io/socket.h"
+#include "listen_fault.h"
 #include "policy/rules.h"
 #include "route.h"
 #include "tls/tls.h"
@@ -35,7 +36,8 @@ struct listen_options {
 	    *clear_folder; /* NULL: not given */
 	struct strs certs, keys, accept, relay_from, faults, allow, exempt;
 	int64_t max_size, max_recipients, max_connections, max_connections_per_address;
-	int64_t timeout_ms, handshake_ms, drain_ms, commit_helpers, command_ms;
+	int64_t timeout_ms, handshake_ms, drain_ms, commit_helpers, command_ms, fault_seed;
+	const char *fault_ca;                        /* NULL: not given */
 	int tls, min_tls, client_cert, log, verbose; /* min_tls: enum tls_version */
 	bool self_signed, implicit_tls, mark, stdio, fault_anywhere, list_fields;
 };
@@ -129,8 +131,10 @@ static const struct opt listen_opts[] = {
 
 	OPT_GROUP("Faults on purpose, for testing clients"),
 	ROW(STRS, faults, "fault", 0, "POINT=FAULT",
-	    "at POINT (GREETING, a command, or . for the end of data): reply:TEXT, delay:TIME or "
-	    "cut:BYTES"),
+	    "misbehave at a command, GREETING, . (the end of data) or TLS; kinds in the manual"),
+	ROW(INT, fault_seed, "fault-seed", 0, "N", "of faults with a probability", .min = 0,
+	    .max = INT32_MAX, .initial = "1"),
+	ROW(STR, fault_ca, "fault-ca", 0, "FILE", "write the root that signed faulty certificates"),
 	ROW(FLAG, fault_anywhere, "fault-anywhere", 0, NULL, "allow --fault outside of loopback"),
 	OPT_TABLE_END,
 };
@@ -200,6 +204,7 @@ struct job {
 	struct tls_files tls;
 	struct exclude allow;
 	struct rules *rules;
+	struct listen_faults faults;
 	struct inbound_stats stats;
 	const char *stats_path; /* NULL: only told */
 	uint64_t stats_written; /* messages by then */
@@ -236,20 +241,6 @@ set_up_tls(const struct listen_options *options, struct job *job, struct fail *w
 		return fail_set(why, FAIL_USAGE,
 		    "STARTTLS needs --cert and --key, or --self-signed, or --tls off");
 	return tls_files_load(&job->tls, why);
-}
-
-static int
-set_up_faults(const struct listen_options *options, struct arena *arena,
-    struct smtp_server_config *config, struct fail *why)
-{
-	struct smtp_fault *faults = arena_alloc(arena, (options->faults.n + 1) * sizeof(*faults));
-
-	for (size_t i = 0; i < options->faults.n; i++)
-		if (smtp_fault_parse(slice_str(options->faults.v[i]), arena, &faults[i], why) != 0)
-			return fail_prefix(why, "--fault");
-	config->faults = faults;
-	config->faults_n = options->faults.n;
-	return 0;
 }
 
 /* The addresses to listen on: operands, or sockets of the service manager. How many, or -1. */
@@ -542,7 +533,9 @@ set_up(const struct listen_options *options, const struct strs *operands, struct
 		return -1;
 	config->tls_ctx = job->tls.ctx;
 	if (set_up_allow(options, job, &job->why) != 0 ||
-	    set_up_faults(options, arena, config, &job->why) != 0 ||
+	    listen_faults_init(&job->faults, &options->faults, options->fault_seed,
+		options->fault_ca, job->tls.ctx != NULL ? &job->tls.options : NULL, config, arena,
+		&job->why) != 0 ||
 	    set_up_store(options, arena, job) != 0)
 		return -1;
 	job->listener.receiver = &job->receiver;
@@ -604,6 +597,7 @@ listen_run(const void *arg, const struct strs *operands)
 out:
 	receiver_fini(&job->receiver);
 	rules_free(job->rules);
+	listen_faults_fini(&job->faults);
 	exclude_free(&job->allow);
 	inbound_stats_free(&job->stats);
 	tls_ctx_free(job->tls.ctx);

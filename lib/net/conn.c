@@ -81,6 +81,15 @@ conn_close(struct conn *conn)
 }
 
 void
+conn_drop(struct conn *conn)
+{
+	close(conn->in_fd);
+	if (conn->out_fd != conn->in_fd)
+		close(conn->out_fd);
+	conn_free(conn);
+}
+
+void
 conn_close_lingering(struct conn *conn, int64_t deadline)
 {
 	if (conn == NULL)

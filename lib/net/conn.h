@@ -27,6 +27,8 @@ struct conn *conn_tls(int fd, struct tls *tls);
 
 /* Close (close_notify if the socket takes it, never waits) and free. NULL is allowed. */
 void conn_close(struct conn *conn);
+/* Close without close_notify. */
+void conn_drop(struct conn *conn);
 /* A server's close: the last reply survives unread input (socket_close_lingering). */
 void conn_close_lingering(struct conn *conn, int64_t deadline);
 

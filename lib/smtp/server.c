@@ -55,48 +55,13 @@ serve_close(struct serve *s, const char *ended)
 	s->conn = NULL;
 }
 
-static void
+void
 serve_write(struct serve *s, const void *data, size_t n)
 {
 	if (s->conn != NULL &&
 	    conn_write(s->conn, data, n, serve_deadline(s, s->session.config->command_timeout_ms),
 		NULL) != 0)
 		serve_close(s, "connection lost while replying");
-}
-
-void
-serve_delay(struct serve *s)
-{
-	const struct smtp_server_config *config = s->session.config;
-	const struct smtp_fault *fault =
-	    smtp_fault_find(config->faults, config->faults_n, s->point, SMTP_FAULT_DELAY);
-
-	if (fault != NULL && conn_flush(s->conn, s->deadline, NULL) == 0)
-		io_sleep(serve_deadline(s, fault->delay_ms), NULL);
-}
-
-/* Faults at this point of the session. True when the reply was sent or cut in place of the planned one. */
-static bool
-serve_fault(struct serve *s, const char *reply, size_t n)
-{
-	const struct smtp_server_config *config = s->session.config;
-	const struct smtp_fault *fault;
-
-	serve_delay(s);
-	fault = smtp_fault_find(config->faults, config->faults_n, s->point, SMTP_FAULT_CUT);
-	if (fault != NULL) {
-		serve_write(s, reply, fault->bytes < n ? fault->bytes : n);
-		if (s->conn != NULL)
-			conn_flush(s->conn, s->deadline, NULL);
-		serve_close(s, "fault: cut");
-		return true;
-	}
-	fault = smtp_fault_find(config->faults, config->faults_n, s->point, SMTP_FAULT_REPLY);
-	if (fault == NULL)
-		return false;
-	serve_write(s, fault->text, strlen(fault->text));
-	serve_write(s, "\r\n", 2);
-	return true;
 }
 
 bool
@@ -114,10 +79,10 @@ serve_reply(struct serve *s, int code, const char *enhanced, const char *fmt, ..
 	text_sanitize(text);
 	int n = snprintf(line, sizeof(line), "%d %s%s%s\r\n", code, enhanced,
 	    enhanced[0] == '\0' ? "" : " ", text);
-	if (s->session.config->faults_n > 0 && serve_fault(s, line, (size_t)n))
-		return false;
-	serve_write(s, line, (size_t)n);
-	return s->conn != NULL;
+	enum serve_faulty faulty = serve_faulty_reply(s, line, (size_t)n);
+	if (faulty == SERVE_AS_PLANNED)
+		serve_write(s, line, (size_t)n);
+	return faulty != SERVE_WITHOUT_EFFECT && s->conn != NULL;
 }
 
 int
@@ -255,10 +220,12 @@ ehlo_reply(struct serve *s)
 	    "250-%s\r\n250-PIPELINING\r\n250-SIZE %lld\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n%s%s%s"
 	    "250-LIMITS RCPTMAX=%u\r\n250 ENHANCEDSTATUSCODES\r\n",
 	    config->hostname, (long long)config->max_message_bytes,
-	    serve_tls_available(s) ? "250-STARTTLS\r\n" : "",
+	    !serve_tls_available(s) || serve_fault(s, SMTP_FAULT_HIDE) != NULL ? ""
+	    : serve_fault(s, SMTP_FAULT_MASK) != NULL                          ? "250-XXXXXXXA\r\n"
+									       : "250-STARTTLS\r\n",
 	    s->session.tls && config->requiretls ? "250-REQUIRETLS\r\n" : "",
 	    config->dsn ? "250-DSN\r\n" : "", config->max_recipients);
-	if (config->faults_n == 0 || !serve_fault(s, text, (size_t)n))
+	if (serve_faulty_reply(s, text, (size_t)n) == SERVE_AS_PLANNED)
 		serve_write(s, text, (size_t)n);
 }
 
@@ -382,7 +349,7 @@ serve_command(struct serve *s, struct slice line)
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (!slice_is_case(verb, commands[i].verb))
 			continue;
-		snprintf(s->point, sizeof(s->point), "%s", commands[i].verb);
+		serve_point(s, commands[i].verb);
 		if (s->session.config->tls == SMTP_TLS_REQUIRED && !s->session.tls &&
 		    !commands[i].before_tls && s->session.config->tls_exempt_n == 0) {
 			if (slice_is_case(verb, "MAIL"))
@@ -395,7 +362,7 @@ serve_command(struct serve *s, struct slice line)
 			commands[i].run(s, args);
 		return;
 	}
-	snprintf(s->point, sizeof(s->point), "?");
+	serve_point(s, "?");
 	/* RFC 5321 s4.2.4; the words are never repeated */
 	serve_error(s, 500, "5.5.2", "Command not known");
 }
@@ -470,9 +437,9 @@ smtp_server_run(struct conn *conn, const struct smtp_server_config *config, cons
 	s.session.started_ms = clock_ms();
 	s.deadline = clock_deadline(config->lifetime_ms);
 	arena_init(&s.arena);
-	snprintf(s.point, sizeof(s.point), "GREETING");
 	if (config->implicit_tls)
 		serve_implicit_tls(&s);
+	serve_point(&s, "GREETING");
 	if (s.conn != NULL && !serve_out_of_turn(&s, "ahead of the greeting"))
 		serve_reply(&s, 220, "", "%s ESMTP", config->hostname);
 	while (s.conn != NULL) {

@@ -83,7 +83,8 @@ struct smtp_server_config {
 	bool dsn;               /* announce DSN (RFC 3461) */
 	const struct smtp_server_ops *ops;
 	const struct smtp_fault *faults;
-	size_t faults_n;
+	size_t faults_n;        /* at most SMTP_FAULTS_MAX */
+	uint64_t *fault_random; /* state of smtp_fault_random; with faults */
 	conn_trace_fn *trace; /* of the dialogue; ctx: the const struct smtp_session. May be NULL */
 };
 

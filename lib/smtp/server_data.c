@@ -146,10 +146,9 @@ receive_end(struct receive *r)
 	const struct smtp_server_config *config = s->session.config;
 	char note[128] = "Ok";
 
-	memcpy(s->point, ".", 2);
+	serve_point(s, ".");
 	/* a fault that replaces the final reply also takes its effect */
-	if (!r->refused &&
-	    (smtp_fault_find(config->faults, config->faults_n, ".", SMTP_FAULT_REPLY) != NULL)) {
+	if (!r->refused && serve_fault(s, SMTP_FAULT_REPLY) != NULL) {
 		receive_abort(r);
 		serve_reply(s, 250, "2.0.0", "%s", note);
 		return;

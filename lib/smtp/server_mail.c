@@ -218,8 +218,8 @@ tls_or_exempt(const struct smtp_session *session, const struct smtp_path *path)
 	return false;
 }
 
-void
-serve_rcpt(struct serve *s, struct slice args)
+static void
+rcpt(struct serve *s, struct slice args)
 {
 	struct smtp_session *session = &s->session;
 	struct smtp_dsn dsn = { 0 };
@@ -240,6 +240,7 @@ serve_rcpt(struct serve *s, struct slice args)
 		serve_error(s, 501, "5.1.3", why.text);
 		return;
 	}
+	s->rcpt_local = path.local;
 	if (path.utf8 && !session->smtputf8) {
 		serve_error(s, 553, "5.6.7", "SMTPUTF8 is needed for this address");
 		return;
@@ -272,4 +273,11 @@ serve_rcpt(struct serve *s, struct slice args)
 	struct smtp_dsn *dsn_slot =
 	    arena_push(&s->arena, &session->dsn, &session->dsn_n, sizeof(struct smtp_dsn));
 	*dsn_slot = dsn;
+}
+
+void
+serve_rcpt(struct serve *s, struct slice args)
+{
+	rcpt(s, args);
+	s->rcpt_local = slice_make(NULL, 0);
 }

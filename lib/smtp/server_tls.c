@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "smtp/session.h"
 #include "smtp/starttls.h"
@@ -35,23 +36,56 @@ note_tls(struct serve *s)
 	arena_free(&arena);
 }
 
-/* The switch to TLS, whichever function does it. The context is kept: it may be replaced meanwhile. */
+/* What the handshake uses. A context is kept: it may be replaced meanwhile. */
+static struct tls_ctx *
+context(const struct serve *s)
+{
+	const struct smtp_fault *fault = serve_fault(s, SMTP_FAULT_CERT);
+
+	if (fault == NULL)
+		fault = serve_fault(s, SMTP_FAULT_VERSION);
+	return tls_ctx_ref(fault != NULL ? fault->tls_ctx : s->session.config->tls_ctx);
+}
+
+/* The handshake, on a conn where nothing more is said in clear. ready: the 220 is still to be said. */
+static int
+start_tls(struct serve *s, bool ready, int64_t deadline, struct fail *why)
+{
+	const struct smtp_fault *cut;
+	int ret;
+
+	serve_point(s, "TLS");
+	struct tls_ctx *ctx = context(s);
+	if (s->rolled == 0 && ready) {
+		ret = starttls_server(&s->conn, ctx, deadline, why);
+	} else {
+		if (ready)
+			serve_write(s, STARTTLS_READY, strlen(STARTTLS_READY));
+		if (s->conn != NULL && conn_flush(s->conn, deadline, why) == 0 &&
+		    !serve_faulty_handshake(s, deadline)) {
+			cut = serve_fault(s, SMTP_FAULT_CUT);
+			ret = starttls_server_implicit(&s->conn, ctx,
+			    cut != NULL ? cut->bytes : STARTTLS_UNCUT, deadline, why);
+		} else {
+			serve_close(s, "connection lost");
+			ret = fail_set(why, FAIL_TLS_HANDSHAKE, "%s", s->session.ended);
+		}
+	}
+	tls_ctx_free(ctx);
+	return ret;
+}
+
 static bool
-switch_to_tls(struct serve *s,
-    int (*start)(struct conn **, struct tls_ctx *, int64_t deadline, struct fail *why))
+switch_to_tls(struct serve *s, bool ready)
 {
 	struct smtp_session *session = &s->session;
 	const struct smtp_server_config *config = session->config;
-	struct tls_ctx *ctx = tls_ctx_ref(config->tls_ctx);
 	struct fail why;
+	int64_t deadline = serve_deadline(s, serve_busy(s, config->handshake_timeout_ms)
+						 ? config->busy_timeout_ms
+						 : config->handshake_timeout_ms);
 
-	int ret = start(&s->conn, ctx,
-	    serve_deadline(s, serve_busy(s, config->handshake_timeout_ms)
-				  ? config->busy_timeout_ms
-				  : config->handshake_timeout_ms),
-	    &why);
-	tls_ctx_free(ctx);
-	if (ret != 0) {
+	if (start_tls(s, ready, deadline, &why) != 0) {
 		session->ended = config->implicit_tls ? "TLS failed" : "STARTTLS failed";
 		serve_event(s, SMTP_EVENT_TLS_FAILED, NULL, 0, why.text);
 		return false;
@@ -62,11 +96,34 @@ switch_to_tls(struct serve *s,
 	return true;
 }
 
+/* The 220, with its faults; then the handshake. */
+static void
+answer(struct serve *s)
+{
+	bool faulty = false;
+
+	if (s->rolled != 0 && conn_input_bytes(s->conn) == 0) {
+		faulty = true;
+		/* slow, injected, or as it is */
+		if (!serve_reply(s, 220, "2.0.0", "Ready to start TLS"))
+			return;
+	}
+	if (conn_flush(s->conn, s->deadline, NULL) != 0) {
+		serve_close(s, "connection lost");
+		return;
+	}
+	if (!switch_to_tls(s, !faulty))
+		return;
+	/* RFC 3207 s4.2: nothing the client said before counts any more */
+	serve_transaction_reset(s);
+	s->session.helo[0] = '\0';
+	s->session.esmtp = false;
+}
+
 void
 serve_starttls(struct serve *s, struct slice args)
 {
 	struct smtp_session *session = &s->session;
-	const struct smtp_server_config *config = session->config;
 
 	if (args.n > 0) /* RFC 3207 s4: no parameters */
 		serve_error(s, 501, "5.5.4", "STARTTLS takes no argument");
@@ -76,28 +133,12 @@ serve_starttls(struct serve *s, struct slice args)
 		serve_error(s, 502, "5.5.1", "STARTTLS is not available");
 	else if (session->helo[0] == '\0' || session->mail)
 		serve_error(s, 503, "5.5.1", "EHLO first, and no STARTTLS inside a transaction");
-	else if (smtp_fault_find(config->faults, config->faults_n, s->point, SMTP_FAULT_REPLY) !=
-		     NULL ||
-		 smtp_fault_find(config->faults, config->faults_n, s->point, SMTP_FAULT_CUT) !=
-		     NULL)
-		serve_reply(s, 220, "2.0.0", "Ready to start TLS"); /* the fault answers */
-	else {
-		serve_delay(s);
-		if (conn_flush(s->conn, s->deadline, NULL) != 0) {
-			serve_close(s, "connection lost");
-			return;
-		}
-		if (!switch_to_tls(s, starttls_server))
-			return;
-		/* RFC 3207 s4.2: nothing the client said before counts any more */
-		serve_transaction_reset(s);
-		session->helo[0] = '\0';
-		session->esmtp = false;
-	}
+	else
+		answer(s);
 }
 
 void
 serve_implicit_tls(struct serve *s)
 {
-	switch_to_tls(s, starttls_server_implicit);
+	switch_to_tls(s, false);
 }

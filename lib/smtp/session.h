@@ -13,6 +13,8 @@ struct serve {
 	struct arena arena;          /* of the transaction */
 	struct slice line;           /* current command, for fault points only */
 	char point[16];
+	uint64_t rolled;         /* faults of this point that happen, a bit for each */
+	struct slice rcpt_local; /* of the recipient being looked at, for faults */
 };
 
 /*
@@ -46,8 +48,20 @@ int64_t serve_deadline(const struct serve *s, int64_t ms);
 bool serve_busy(const struct serve *s, int64_t usual_ms);
 /* A host name or address literal that may stand in a Received field (reference S10). */
 bool serve_name_ok(struct slice name);
+/* Queue bytes; a failure closes. */
+void serve_write(struct serve *s, const void *data, size_t n);
+
+/* server_fault.c. The session passes a point: which of its faults happen is decided. */
+void serve_point(struct serve *s, const char *point);
+/* The first fault of a kind that happens here, or NULL. */
+const struct smtp_fault *serve_fault(const struct serve *s, enum smtp_fault_kind kind);
 /* Wait, when a fault says so. */
 void serve_delay(struct serve *s);
+/* The faults of a reply: is it still to be sent; was it, and does the command have its effect? */
+enum serve_faulty { SERVE_AS_PLANNED, SERVE_ANSWERED, SERVE_WITHOUT_EFFECT };
+enum serve_faulty serve_faulty_reply(struct serve *s, const char *reply, size_t n);
+/* The faults of a handshake, conn still plain. True when it ended there. */
+bool serve_faulty_handshake(struct serve *s, int64_t deadline);
 
 bool serve_tls_available(const struct serve *s);
 void serve_starttls(struct serve *s, struct slice args);

@@ -70,7 +70,7 @@ refuse(struct conn **conn_inout, int64_t deadline, struct fail *why)
 int
 starttls_server(struct conn **conn_inout, struct tls_ctx *ctx, int64_t deadline, struct fail *why)
 {
-	static const char ready[] = "220 2.0.0 Ready to start TLS\r\n";
+	static const char ready[] = STARTTLS_READY;
 
 	if (conn_input_bytes(*conn_inout) > 0)
 		return refuse(conn_inout, deadline, why);
@@ -80,12 +80,12 @@ starttls_server(struct conn **conn_inout, struct tls_ctx *ctx, int64_t deadline,
 		*conn_inout = NULL;
 		return -1;
 	}
-	return starttls_server_implicit(conn_inout, ctx, deadline, why);
+	return starttls_server_implicit(conn_inout, ctx, STARTTLS_UNCUT, deadline, why);
 }
 
 int
-starttls_server_implicit(
-    struct conn **conn_inout, struct tls_ctx *ctx, int64_t deadline, struct fail *why)
+starttls_server_implicit(struct conn **conn_inout, struct tls_ctx *ctx, size_t cut_bytes,
+    int64_t deadline, struct fail *why)
 {
 	int first = conn_peek(*conn_inout, deadline, why);
 	if (first >= 0 && first != TLS_RECORD_HANDSHAKE)
@@ -100,6 +100,8 @@ starttls_server_implicit(
 	if (fd < 0)
 		return -1;
 	struct tls *tls = tls_server(ctx, fd, why);
+	if (tls != NULL && cut_bytes != STARTTLS_UNCUT)
+		tls_cut_after(tls, cut_bytes);
 	if (tls != NULL && tls_handshake(tls, deadline, why) == 0) {
 		*conn_inout = conn_tls(fd, tls);
 		return 0;

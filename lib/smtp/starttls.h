@@ -44,8 +44,14 @@ int starttls_client_raw(struct conn **conn_inout, size_t *post_220_bytes_r, stru
 int
 starttls_server(struct conn **conn_inout, struct tls_ctx *ctx, int64_t deadline, struct fail *why);
 
-/* The server's half where TLS comes first (RFC 8314 s3): the same, without command and reply. */
-int starttls_server_implicit(
-    struct conn **conn_inout, struct tls_ctx *ctx, int64_t deadline, struct fail *why);
+#define STARTTLS_READY "220 2.0.0 Ready to start TLS\r\n"
+
+/*
+ * The server's half where TLS comes first (RFC 8314 s3), or where the 220 is out: the same, without command and reply.
+ * cut_bytes: a fault on purpose ends the connection after so many; STARTTLS_UNCUT: none.
+ */
+#define STARTTLS_UNCUT SIZE_MAX
+int starttls_server_implicit(struct conn **conn_inout, struct tls_ctx *ctx, size_t cut_bytes,
+    int64_t deadline, struct fail *why);
 
 #endif

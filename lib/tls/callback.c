@@ -47,10 +47,23 @@ static int
 bio_write(BIO *bio, const char *data, int n)
 {
 	struct tls *tls = BIO_get_data(bio);
+
+	/* a fault on purpose: so far and no further */
+	if (tls->write_limit > 0 && n > 0 && (size_t)n >= tls->write_limit) {
+		if (tls->write_limit > 1)
+			send(tls->fd, data, tls->write_limit - 1, MSG_NOSIGNAL);
+		shutdown(tls->fd, SHUT_RDWR);
+		tls->write_limit = 1;
+		BIO_clear_retry_flags(bio);
+		errno = EPIPE;
+		return -1;
+	}
 	ssize_t put =
 	    send(tls->fd, data, n > 0 ? (size_t)n : 0, MSG_NOSIGNAL | (tls->more ? MSG_MORE : 0));
 
 	BIO_clear_retry_flags(bio);
+	if (put > 0 && tls->write_limit > 0)
+		tls->write_limit -= (size_t)put;
 	if (put > 0)
 		return (int)put;
 	if (put < 0 && (errno == EAGAIN || errno == EINTR))

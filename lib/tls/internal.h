@@ -42,7 +42,8 @@ struct tls {
 	char *error;         /* its text, heap, or NULL */
 	size_t budget_bytes; /* how much the running OpenSSL call may still read */
 	bool bio_eof;
-	bool more; /* what is written now may wait for what is written next */
+	size_t write_limit; /* 0: none; else so many bytes may still be sent, less one */
+	bool more;          /* what is written now may wait for what is written next */
 
 	/* what callbacks saw */
 	int alert; /* description of the first fatal alert, -1 = none */
@@ -94,8 +95,20 @@ tls_ctx_ask_client(struct tls_ctx *ctx, const struct tls_server_options *options
 /* The name of RFC 7919 of the finite field of a DH key; NULL when it is another one. */
 const char *tls_dh_group(const EVP_PKEY *key);
 
+/* A key and a certificate for a host name or IP literal. issuer NULL: signed by itself. from, to: seconds from now. */
+struct tls_make {
+	const char *name;
+	long from, to;
+	int rsa_bits; /* 0: P-256 */
+	bool ca;      /* name is a common name only */
+	X509 *issuer;
+	EVP_PKEY *issuer_key;
+};
+int tls_make_cert(const struct tls_make *make, X509 **cert_r, EVP_PKEY **key_r, struct fail *why);
 /* A P-256 key and a self-signed certificate for a host name or IP literal, from yesterday on. */
 int tls_selfsigned(const char *name, X509 **cert_r, EVP_PKEY **key_r, struct fail *why);
+/* A server's context without certificates. */
+struct tls_ctx *tls_ctx_server_new(const struct tls_server_options *options, struct fail *why);
 
 /* SHA-256 of the DER form, lower-case hex. */
 void tls_cert_fingerprint(const X509 *cert, char out[65]);

@@ -73,41 +73,61 @@ set_serial(X509 *cert)
 }
 
 static int
-fill(X509 *cert, EVP_PKEY *key, const char *name)
+fill_extensions(X509 *cert, const struct tls_make *make, const char *name)
+{
+	if (make->ca)
+		return add_extension(cert, NID_basic_constraints, "critical,CA:TRUE") &&
+		       add_extension(cert, NID_key_usage, "critical,keyCertSign,cRLSign") &&
+		       add_extension(cert, NID_subject_key_identifier, "hash");
+	return add_extension(cert, NID_basic_constraints, "critical,CA:FALSE") &&
+	       add_extension(cert, NID_key_usage, "critical,digitalSignature") &&
+	       add_extension(cert, NID_ext_key_usage, "serverAuth") &&
+	       add_extension(cert, NID_subject_key_identifier, "hash") && add_name(cert, name);
+}
+
+static int
+fill(X509 *cert, EVP_PKEY *key, const struct tls_make *make, const char *name)
 {
 	X509_NAME *subject = X509_get_subject_name(cert);
 	/* RFC 5280 A.1: ub-common-name is 64; the subjectAltName has the whole name */
 	const char *cn = strlen(name) <= 64 ? name : "mxtls";
 	time_t now = (time_t)clock_wall();
+	X509_NAME *issuer = make->issuer == NULL ? subject : X509_get_subject_name(make->issuer);
 
 	return X509_set_version(cert, X509_VERSION_3) == 1 && set_serial(cert) &&
-	       ASN1_TIME_set(X509_getm_notBefore(cert), now - DAY_SECONDS) != NULL &&
-	       ASN1_TIME_set(X509_getm_notAfter(cert), now + (time_t)VALID_DAYS * DAY_SECONDS) !=
-		   NULL &&
+	       ASN1_TIME_set(X509_getm_notBefore(cert), now + make->from) != NULL &&
+	       ASN1_TIME_set(X509_getm_notAfter(cert), now + make->to) != NULL &&
 	       X509_NAME_add_entry_by_txt(
 		   subject, "CN", MBSTRING_UTF8, (const unsigned char *)cn, -1, -1, 0) == 1 &&
-	       X509_set_issuer_name(cert, subject) == 1 && X509_set_pubkey(cert, key) == 1 &&
-	       add_extension(cert, NID_basic_constraints, "critical,CA:FALSE") &&
-	       add_extension(cert, NID_key_usage, "critical,digitalSignature") &&
-	       add_extension(cert, NID_ext_key_usage, "serverAuth") &&
-	       add_extension(cert, NID_subject_key_identifier, "hash") && add_name(cert, name) &&
-	       X509_sign(cert, key, EVP_sha256()) > 0;
+	       X509_set_issuer_name(cert, issuer) == 1 && X509_set_pubkey(cert, key) == 1 &&
+	       fill_extensions(cert, make, name) &&
+	       X509_sign(cert, make->issuer == NULL ? key : make->issuer_key, EVP_sha256()) > 0;
 }
 
 int
 tls_selfsigned(const char *name, X509 **cert_r, EVP_PKEY **key_r, struct fail *why)
 {
+	struct tls_make make = {
+		.name = name, .from = -DAY_SECONDS, .to = (long)VALID_DAYS * DAY_SECONDS
+	};
+
+	return tls_make_cert(&make, cert_r, key_r, why);
+}
+
+int
+tls_make_cert(const struct tls_make *make, X509 **cert_r, EVP_PKEY **key_r, struct fail *why)
+{
 	char host[LIMIT_DOMAIN_BYTES + 1], reason[200];
 	X509 *cert;
 	EVP_PKEY *key;
 
-	if (!tls_host_copy(name, host, sizeof(host)))
-		return fail_set(
-		    why, FAIL_TLS_CONFIG, "no certificate can be made for the name \"%s\"", name);
+	if (!tls_host_copy(make->name, host, sizeof(host)))
+		return fail_set(why, FAIL_TLS_CONFIG,
+		    "no certificate can be made for the name \"%s\"", make->name);
 	ERR_clear_error();
 	cert = X509_new();
-	key = EVP_EC_gen("P-256");
-	if (cert == NULL || key == NULL || !fill(cert, key, host)) {
+	key = make->rsa_bits > 0 ? EVP_RSA_gen((unsigned)make->rsa_bits) : EVP_EC_gen("P-256");
+	if (cert == NULL || key == NULL || !fill(cert, key, make, host)) {
 		X509_free(cert);
 		EVP_PKEY_free(key);
 		tls_error_drain(reason, sizeof(reason));

@@ -150,8 +150,8 @@ use_pair(struct tls_ctx *ctx, X509 *cert, EVP_PKEY *key, STACK_OF(X509) * chain,
 	return 0;
 }
 
-static struct tls_ctx *
-context_new(const struct tls_server_options *options, struct fail *why)
+struct tls_ctx *
+tls_ctx_server_new(const struct tls_server_options *options, struct fail *why)
 {
 	enum tls_version min = options->min == TLS_VERSION_ANY ? TLS_VERSION_1_2 : options->min;
 	/* OpenSSL 3 allows TLS 1.0 and 1.1, which sign with SHA-1, at level 0 only */
@@ -208,7 +208,7 @@ context_for(struct tls_ctx *first, X509 *cert, const char *path,
 		fail_set(why, FAIL_TLS_CONFIG, "%s: more than %d names", path, LIMIT_SERVER_CERTS);
 		return NULL;
 	}
-	last->next = context_new(options, why);
+	last->next = tls_ctx_server_new(options, why);
 	return last->next;
 }
 
@@ -267,7 +267,7 @@ load_certs(struct tls_ctx *ctx, const struct tls_server_options *options, struct
 struct tls_ctx *
 tls_ctx_server(const struct tls_server_options *options, struct fail *why)
 {
-	struct tls_ctx *ctx = context_new(options, why);
+	struct tls_ctx *ctx = tls_ctx_server_new(options, why);
 
 	if (ctx != NULL && load_certs(ctx, options, why) != 0) {
 		tls_ctx_free(ctx);

@@ -295,6 +295,12 @@ tls_server(struct tls_ctx *ctx, int fd, struct fail *why)
 }
 
 void
+tls_cut_after(struct tls *tls, size_t bytes)
+{
+	tls->write_limit = bytes + 1;
+}
+
+void
 tls_free(struct tls *tls)
 {
 	if (tls == NULL)

@@ -100,6 +100,8 @@ struct tls *tls_client(
     struct tls_ctx *ctx, int fd, const char *server_name, enum key_type keys, struct fail *why);
 struct tls *tls_server(struct tls_ctx *ctx, int fd, struct fail *why);
 void tls_free(struct tls *tls);
+/* A fault on purpose: end the connection when so many bytes were sent. */
+void tls_cut_after(struct tls *tls, size_t bytes);
 
 /*
  * Complete the handshake. Fails with TLS_HANDSHAKE (the text has OpenSSL's reason and the alert),

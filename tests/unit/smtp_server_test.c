@@ -443,6 +443,19 @@ TEST(faults_replace_delay_and_cut_replies)
 		{ "EHLO=cut:3", "220", 0 },
 		{ "RCPT=delay:20ms", "220 250 250 250 354 250 221", 1 },
 		{ "EHLO=reply:250-mx\\r\\n250 STARTTLS", "220 250 250 250 354 250 221", 1 },
+		{ "RCPT=drop", "220 250 250", 0 },
+		{ ".=drop", "220 250 250 250 354", 1 },
+		{ "MAIL=close-notify", "220 250 250", 0 } /* half a reply has its code */,
+		{ "EHLO=not-offered", "220 250 250 250 354 250 221", 1 },
+		{ "EHLO=masked", "220 250 250 250 354 250 221", 1 },
+		{ "RCPT=inject:250 more\\r\\n", "220 250 250 250 250 354 250 221", 1 },
+		{ "NOOP=reply:500 x", "220 250 250 250 354 250 221", 1 },
+		{ "*/p:0%=reply:500 x", "220 250 250 250 354 250 221", 1 },
+		{ "*/p:100%=reply:500 x", "500 500 500 500 500 500 500 500", 0 },
+		{ "DATA/to:u=reply:451 for u", "220 250 250 250 451 500 500 221", 0 },
+		{ "RCPT/to:U=reply:451 for u", "220 250 250 451 554 500 500 221", 0 },
+		{ "DATA/to:c=reply:451 for c", "220 250 250 250 354 250 221", 1 },
+		{ "./to:u/p:100.0%=reply:550 for u", "220 250 250 250 354 550 221", 0 },
 	};
 	struct arena arena;
 
@@ -450,16 +463,22 @@ TEST(faults_replace_delay_and_cut_replies)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct smtp_fault fault;
 		struct fail why;
+		uint64_t random = 1;
 		TEST_ROW("%s", rows[i].spec);
 		fresh();
 		CHECK_INT(smtp_fault_parse(slice_str(rows[i].spec), &arena, &fault, &why), 0);
 		config.faults = &fault;
 		config.faults_n = 1;
+		config.fault_random = &random;
 		CHECK_STR(talk(ENVELOPE "DATA\r\nx\r\n.\r\nQUIT\r\n"), rows[i].codes);
 		CHECK_INT(store.ends, rows[i].ends);
 	}
 	static const char *const bad[] = { "", "X", "=reply:x", "MAIL=foo:1", "MAIL=cut:x",
-		"MAIL=delay:soon", "MAIL=reply" };
+		"MAIL=delay:soon", "MAIL=reply", "MAIL=drop:1", "MAIL=drop:", "MAIL=not-offered",
+		"MAIL=garbage", "TLS=reply:x", "TLS=not-offered", "TLS=alert:256", "TLS=alert:x",
+		"TLS=alert", "TLS=cert:bad", "TLS=cert:", "TLS=version:1.9", "TLS=stall:1",
+		"MAIL/p:101%=drop", "MAIL/p:5=drop", "MAIL/p:5.55%=drop", "MAIL/p:-1%=drop",
+		"MAIL/to:=drop", "MAIL/x:1=drop", "MAIL/=drop=", "/p:1%=drop" };
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct smtp_fault fault;
 		struct fail why;
@@ -468,6 +487,21 @@ TEST(faults_replace_delay_and_cut_replies)
 		CHECK_INT(why.code, FAIL_USAGE);
 	}
 	arena_free(&arena);
+}
+
+TEST(a_seed_makes_the_same_faults_again_and_about_as_many_as_asked_for)
+{
+	uint64_t a = 7, b = 7, c = 8;
+	unsigned hits = 0, same = 0;
+
+	for (unsigned i = 0; i < 10000; i++) {
+		unsigned x = smtp_fault_random(&a, 1000);
+		CHECK_INT(x, smtp_fault_random(&b, 1000));
+		same += x == smtp_fault_random(&c, 1000);
+		hits += x < 250;
+	}
+	CHECK(hits > 2300 && hits < 2700);
+	CHECK(same < 100);
 }
 
 /* --- client against server, with the switch between ------------------------------------------------- */
