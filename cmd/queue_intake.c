@@ -65,6 +65,7 @@ struct taking {
 	struct send_options options;
 	const char *id;
 	bool stored;
+	bool report; /* a report about it is in q/ */
 };
 
 static void
@@ -141,6 +142,7 @@ refuse(struct taking *t, struct incoming *in, bool waited)
 		log_error("%s: %s", t->id, failed.text);
 		return EX_OK; /* it is still in incoming/ */
 	}
+	t->report = !by_status;
 	incoming_unlink(&t->in->q->spool, t->id);
 	return t->options.errors == SENDMAIL_ERRORS_ZERO ? EX_OK : status;
 }
@@ -156,6 +158,7 @@ take_message(struct taking *t, struct incoming *in, bool waited)
 
 	t->options = options_of(t->in, s, waited);
 	t->job->options = &t->options;
+	t->job->work.deliver.verbose = t->options.route.verbose;
 	t->job->owner = &owner;
 	t->job->queue_id = t->id;
 	t->job->time = s->time < now ? s->time : now;
@@ -217,7 +220,7 @@ take_one(struct taking *t, bool waited, int *status_r)
 	struct fail why;
 
 	*status_r = EX_OK;
-	t->stored = false;
+	t->stored = t->report = false;
 	if (incoming_open(spool, t->id, &in, &why) != 0) {
 		if (why.code == FAIL_QUEUE_FILE)
 			incoming_set_aside(spool, t->id, &why);
@@ -278,7 +281,7 @@ batch_main(void *arg)
 		t.id = b->ids->v[i];
 		memcpy(p->current, t.id, QUEUE_ID_BYTES);
 		take_one(&t, false, &status);
-		if (t.stored && p->earliest[0] == '\0')
+		if ((t.stored || t.report) && p->earliest[0] == '\0')
 			memcpy(p->earliest, t.id, QUEUE_ID_BYTES);
 	}
 	p->current[0] = '\0';
@@ -299,7 +302,7 @@ waited_main(void *arg)
 	if ((t.job = open_job(w->in)) == NULL)
 		return EX_CONFIG;
 	take_one(&t, true, &status);
-	return t.stored && t.options.delivery == DELIVERY_QUEUE ? STATUS_LEFT : 0;
+	return t.report || (t.stored && t.options.delivery == DELIVERY_QUEUE) ? STATUS_LEFT : 0;
 }
 
 /* --- in the runner -------------------------------------------------------------------------------------- */

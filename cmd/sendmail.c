@@ -128,6 +128,11 @@ act(const char *name, const struct sendmail_args *args, struct send_options *opt
 	case SENDMAIL_ALIASES:
 		return check_aliases(options);
 	case SENDMAIL_VERIFY:
+		if (system_mode()) { /* nothing is sent, and neither queue nor secrets are the caller's */
+			options->no_queue = true;
+			options->route.auth = NULL;
+			options->route.dkim = (struct strs){ 0 };
+		}
 		return send_verify(&self, options, &args->operands);
 	case SENDMAIL_SMTP:
 		if (system_mode())

@@ -8,7 +8,7 @@ setup_file() {
     certs_make
     message_make
     example_zone | dns_start
-    mx good 45 --spool "$BATS_FILE_TMPDIR" 'send 220 mx ESMTP' 'serve ehlo=SIZE 10000000;8BITMIME bad-rcpt=nobody@'
+    mx good 45 --spool "$BATS_FILE_TMPDIR" 'send 220 mx ESMTP' 'serve rcpt:nobody=550 5.1.1 who'
     system_install
     printf 'maildomain = example.test\nca-file = %s\n' "$CERTS/root.crt" > /etc/mxtls/mxtls.conf
     chmod 755 "$BATS_FILE_TMPDIR" "$CERTS" /run/box/etc-mxtls
@@ -21,6 +21,8 @@ setup() {
 
 teardown() {
     if [ -n "${RUNNER:-}" ]; then runner_stop; fi
+    if mountpoint -q "$INCOMING"; then umount "$INCOMING"; fi
+    sed -i '/^local\|^max-size/d' /etc/mxtls/mxtls.conf
 }
 
 sent() {
@@ -98,4 +100,272 @@ taken_after() {
     file_has "$RUNNER_LOG" "option -C/nonexistent ignored"
     file_has "$RUNNER_LOG" "option -oQ/run/box/z ignored"
     file_has "$RUNNER_LOG" "option -OQueueDirectory=/run/box/z ignored"
+}
+
+@test "-odi waits for the result: delivered is 0, refused is 67 with a report, with -oep text and no report (E31)" {
+    runner_start
+    run -0 --separate-stderr as alice sendmail -odi -i bob@example.test < "$MESSAGE"
+    same "$output$stderr" ""
+    same "$(envelope)" "alice@example.test bob@example.test"
+    run -67 --separate-stderr as alice sendmail -odi -i nobody@example.test < "$MESSAGE"
+    [[ $stderr == *"nobody@example.test"*550* ]] || assert_fail stderr "$stderr"
+    run -67 --separate-stderr as alice sendmail -odi -oep -i nobody@example.test < "$MESSAGE"
+    [[ $stderr == *"nobody@example.test"*550* ]] || assert_fail stderr "$stderr"
+    run -0 --separate-stderr as alice sendmail -odi -oee -i nobody@example.test < "$MESSAGE"
+    settle
+    same "$(find "$INCOMING" -mindepth 1)" ""
+}
+
+@test "-v shows the dialogue and waits; the file of the submission is gone" {
+    runner_start
+    run -0 --separate-stderr as alice sendmail -v -i bob@example.test < "$MESSAGE"
+    [[ $stderr == *"MAIL FROM:<alice@example.test>"* ]] || assert_fail stderr "$stderr"
+    same "$(find "$INCOMING" -mindepth 1)" ""
+}
+
+@test "without a runner the message is kept with status 0; when none ran for an hour it is said what to do (E31)" {
+    rm -f "$S/last-run"
+    run -0 --separate-stderr as alice sendmail -i bob@example.test < "$MESSAGE"
+    [[ $stderr == *"is kept, but nobody runs the queue"*mxtls-queue.service* ]] || assert_fail stderr "$stderr"
+    # -odi, too, since nobody could answer
+    run -0 as alice sendmail -odi -i bob@example.test < "$MESSAGE"
+    run -0 run_queue
+    same "$(submissions)" 0
+    run -0 --separate-stderr as alice sendmail -i bob@example.test < "$MESSAGE"
+    same "$stderr" ""
+    touch -d '2 hours ago' "$S/last-run"
+    run -0 --separate-stderr as alice sendmail -i bob@example.test < "$MESSAGE"
+    [[ $stderr == *"for an hour nobody runs the queue"* ]] || assert_fail stderr "$stderr"
+}
+
+@test "-q of a user wakes the runner and is 0 at once; what waited is delivered" {
+    local before
+    before=$(sessions good)
+    runner_start
+    run -0 as alice sendmail -odq -i bob@example.test < "$MESSAGE"
+    same "$(submissions)" 1
+    run -0 --separate-stderr as alice sendmail -q
+    same "$output$stderr" ""
+    taken_after "$before"
+    settle
+}
+
+@test "mailq of a user lists his own messages; root and mxtls see all; without a runner it says so" {
+    local name
+    runner_start
+    for name in alice bob; do
+        run -0 as "$name" sendmail -i "to-$name@[192.0.2.200]" < "$MESSAGE"
+    done
+    settle
+    run -0 --separate-stderr as alice mailq
+    has "to-alice@[192.0.2.200]"
+    has_not "to-bob@"
+    run -0 --separate-stderr as bob sendmail -bp
+    has "to-bob@[192.0.2.200]"
+    has_not "to-alice@"
+    for name in root mxtls; do
+        run -0 as "$name" mailq
+        has "to-alice@"
+        has "to-bob@"
+    done
+    run -0 as vmail mailq
+    has_not "@[192.0.2.200]"
+    runner_stop
+    run -75 --separate-stderr as alice mailq
+    [[ $stderr == *"the runner of the queue"*"is not there"* ]] || assert_fail stderr "$stderr"
+    same "$(find "$INCOMING" -mindepth 1)" ""
+}
+
+@test "-bs, -bv and newaliases are mxtls with the caller's rights; -bs goes through mxtls-submit again (A1)" {
+    local before
+    before=$(sessions good)
+    runner_start
+    printf 'EHLO x\r\nMAIL FROM:<alice@example.test>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nSubject: bs\r\n\r\nhi\r\n.\r\nQUIT\r\n' > /run/box/dialogue
+    run -0 as alice sendmail -bs < /run/box/dialogue
+    has "354 "
+    same "$(grep -c '^250 2.0.0' <<< "$output")" 1
+    taken_after "$before"
+    same "$(envelope)" "alice@example.test bob@example.test"
+    run -0 sent
+    has "Subject: bs"
+    run -0 as alice sendmail -bv bob@example.test
+    has "bob@example.test: bob@example.test"
+    run -0 as alice newaliases
+    settle
+}
+
+# plant: a submission as somebody wrote it who has the group and no business with it.
+plant() {
+    as alice sendmail -odq -i bob@example.test < "$MESSAGE"
+    PLANTED=$(find "$INCOMING" -type f -printf '%f\n')
+}
+
+@test "in incoming/ only a regular file with one name, whole, and of the user it names, counts: nothing else is read or sent" {
+    local before id p PLANTED
+    before=$(sessions good)
+    echo "secret of root" > /run/box/secret
+    chmod 600 /run/box/secret
+    plant
+    id=$PLANTED
+    mv "$INCOMING/$id" /run/box/good
+    # names of the others: valid, and not that one
+    case $id in *y?) p=${id%??}z ;; *) p=${id%??}y ;; esac
+    # a link to a secret, a FIFO, a folder, a device
+    ln -s /run/box/secret "$INCOMING/${p}1"
+    mkfifo "$INCOMING/${p}2"
+    mkdir "$INCOMING/${p}3"
+    mknod "$INCOMING/${p}4" c 1 3
+    # another name of a file of the queue's owner
+    touch "$S/own" && chown mxtls:mxtls "$S/own" && ln "$S/own" "$INCOMING/${p}5"
+    # a good one with another owner, under another name, writable for the group, torn, empty
+    install -m 640 -o bob -g mxtls /run/box/good "$INCOMING/$id"
+    install -m 640 -o alice -g mxtls /run/box/good "$INCOMING/${p}6"
+    install -m 660 -o alice -g mxtls /run/box/good "$INCOMING/${p}7"
+    head -c 100 /run/box/good | install -m 640 -o alice -g mxtls /dev/stdin "$INCOMING/${p}8"
+    install -m 640 -o alice -g mxtls /dev/null "$INCOMING/${p}9"
+    sed 's/hello/hullo/I' /run/box/good | install -m 640 -o alice -g mxtls /dev/stdin "$INCOMING/${p}a"
+    # unreadable for the runner
+    install -m 600 -o alice -g alice /run/box/good "$INCOMING/${p}b"
+    run -0 run_queue
+    same "$(find "$INCOMING" -mindepth 1)" ""
+    same "$(find "$S/q" -type f)" ""
+    same "$(sessions good)" "$before"
+    same "$(cat /run/box/secret)" "secret of root"
+    file_has "$RUNNER_LOG" "says uid 64101, but is owned by 64102"
+    file_has "$RUNNER_LOG" "has other names"
+    # and the next good one goes through
+    run -0 as alice sendmail -odq -i bob@example.test < "$MESSAGE"
+    run -0 run_queue
+    same "$(sessions good)" $((before + 1))
+}
+
+@test "a user reaches neither the queue nor what others submitted" {
+    as alice sendmail -odq -i bob@example.test < "$MESSAGE"
+    run -2 as bob ls "$INCOMING"
+    run -1 as bob cat "$INCOMING/$(ls "$INCOMING")"
+    run -2 as alice ls "$S/q"
+    # also with the group: the file belongs to alice, and the directory lets nobody take away what is another's
+    run -1 setpriv --reuid bob --regid bob --groups mxtls rm -f "$INCOMING/$(ls "$INCOMING")"
+    same "$(submissions)" 1
+    run -2 setpriv --reuid bob --regid bob --groups mxtls ls "$S/q"
+}
+
+@test "what its caller inherits to it does not matter: environment, descriptors, limits, signals (A6)" {
+    local before id
+    cat > /run/box/preload.c << 'C'
+#include <fcntl.h>
+__attribute__((constructor)) static void loaded(void) { creat("/run/box/loaded/by-env", 0666); }
+C
+    mkdir -m 777 -p /run/box/loaded
+    cc -shared -fPIC -o /run/box/preload.so /run/box/preload.c
+    run -0 as alice env LD_PRELOAD=/run/box/preload.so true
+    [ -e /run/box/loaded/by-env ]
+    rm /run/box/loaded/by-env
+    run -0 as alice env LD_PRELOAD=/run/box/preload.so LD_LIBRARY_PATH=/run/box MALLOC_TRACE=/run/box/loaded/trace \
+        TZ=/run/box/secret LOCALDOMAIN=x TMPDIR=/run/box/loaded sendmail -odq -i bob@example.test < "$MESSAGE"
+    # env itself was started with it, so only what came afterwards counts
+    rm -f /run/box/loaded/by-env
+    run -0 as alice sh -c 'export LD_PRELOAD=/run/box/preload.so; exec sendmail -odq -i bob@example.test' < "$MESSAGE"
+    [ ! -e /run/box/loaded/by-env ]
+    same "$(find /run/box/loaded -type f)" ""
+    # without standard input there is no message; without the others there is
+    run -66 as alice sh -c 'exec sendmail -odq -i bob@example.test <&- >&- 2>&-'
+    run -0 as alice sh -c 'exec sendmail -odq -i bob@example.test >&- 2>&-' < "$MESSAGE"
+    # a limit of one block, where it can be raised and where not; nothing is left of it
+    run -75 as alice sh -c 'ulimit -f 0; exec sendmail -odq -i bob@example.test' < "$MESSAGE"
+    run -0 as alice sh -c 'ulimit -S -f 0; exec sendmail -odq -i bob@example.test' < "$MESSAGE"
+    # SIGPIPE, SIGCHLD and the like ignored, everything blocked
+    run -0 as alice python3 -c '
+import os, signal
+for s in range(1, 32):
+    if s not in (9, 19): signal.signal(s, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
+os.execlp("sendmail", "sendmail", "-odq", "-i", "bob@example.test")' < "$MESSAGE"
+    same "$(find "$INCOMING" -mindepth 1 -name 'tmp.*')" ""
+    before=$(sessions good)
+    run -0 run_queue
+    taken_after "$before"
+}
+
+@test "a full disk while the message is read: 75, and nothing is left" {
+    mount -t tmpfs -o size=64k,mode=1770,uid=64020,gid=64020 small "$INCOMING"
+    head -c 300000 /dev/zero | tr '\0' x > /run/box/big
+    run -75 --separate-stderr as alice sendmail -odq -i bob@example.test < /run/box/big
+    [[ $stderr == *"No space left"* ]] || assert_fail stderr "$stderr"
+    same "$(find "$INCOMING" -mindepth 1)" ""
+}
+
+@test "too many recipients, a huge command line, a message above the limit: an error, and nothing is stored" {
+    local many
+    many=$(seq -f 'u%g@example.test' -s , 11000)
+    printf 'Bcc: %s\n\ntext\n' "$many" > /run/box/many
+    run -65 as alice sendmail -odq -t < /run/box/many
+    run -65 as alice sh -c 'exec sendmail -odq -i $(seq -f "u%g@example.test" 11000)' < "$MESSAGE"
+    run -64 --separate-stderr as alice python3 -c '
+import os
+os.execlp("sendmail", "sendmail", "-odq", "-i", "bob@example.test", *["\x01" * 100000] * 15)' < "$MESSAGE"
+    [[ $stderr == *"command line has more than"* ]] || assert_fail stderr "$stderr"
+    head -c 101000000 /dev/zero | tr '\0' '\n' > /run/box/big
+    run -65 as alice sendmail -odq -i bob@example.test < /run/box/big
+    rm /run/box/big
+    same "$(find "$INCOMING" -mindepth 1)" ""
+}
+
+@test "what can never be sent, found out by the runner, goes back to its sender" {
+    echo 'max-size = 1k' >> /etc/mxtls/mxtls.conf
+    runner_start
+    { cat "$MESSAGE" && head -c 3000 /dev/zero | tr '\0' '\n'; } > /run/box/big
+    run -0 as alice sendmail -i -f alice@example.test bob@example.test < /run/box/big
+    settle
+    local _
+    for _ in $(seq 300); do
+        if [ "$(envelope)" = alice@example.test ]; then break; fi
+        read -rt 0.1 <> <(:) || true
+    done
+    run -0 sent
+    has "Undelivered mail returned to sender"
+    same "$(find "$S/q" -type f)" ""
+}
+
+@test "a hundred at once: no message is lost, none goes twice" {
+    local before i n=100
+    before=$(sessions good)
+    runner_start
+    for i in $(seq "$n"); do
+        as alice sendmail -i -f "a$i@example.test" "u$i@example.test" < "$MESSAGE" 3>&- &
+        PIDS+=" $!"
+    done
+    for i in $PIDS; do wait "$i"; done
+    settle
+    for _ in $(seq 600); do
+        if [ "$(find "$S/q" -type f | wc -l)" = 0 ]; then break; fi
+        read -rt 0.1 <> <(:) || true
+    done
+    sessions good > /dev/null
+    same "$(sed -nE 's/^S[0-9]+ C: RCPT TO:<(u[0-9]+)@.*/\1/p' "$(peer_log good)" | sort | uniq -c | awk '$1 == 1' | wc -l)" "$n"
+    same "$(find "$S/q" "$S/corrupt" -type f)" ""
+}
+
+@test "a runner started as root works as mxtls, and only the child that writes a mailbox becomes its user (A2)" {
+    local pid
+    mkdir -p /run/box/mail
+    printf 'local = mbox:/run/box/mail\n' >> /etc/mxtls/mxtls.conf
+    RUNNER_AS=root runner_start
+    same "$(ps -o ruser=,euser= -p "$RUNNER" | xargs)" "root mxtls"
+    same "$(stat -c %U "$S/wake" "$S/run.lock" | sort -u)" mxtls
+    run -0 as bob sendmail -i alice < "$MESSAGE"
+    settle
+    for _ in $(seq 300); do
+        if [ -s /run/box/mail/alice ]; then break; fi
+        read -rt 0.1 <> <(:) || true
+    done
+    same "$(stat -c %U /run/box/mail/alice)" alice
+    file_has /run/box/mail/alice "Hello Bob."
+    # cron's own way, which waits: the mailbox is the runner's to write to
+    run -0 as root sendmail -FCronDaemon -i -odi -oem -oi -t -f root <<< $'To: bob\nSubject: cron\n\njob'
+    for _ in $(seq 300); do
+        if [ -s /run/box/mail/bob ]; then break; fi
+        read -rt 0.1 <> <(:) || true
+    done
+    file_has /run/box/mail/bob "Subject: cron"
 }

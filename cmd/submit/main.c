@@ -27,6 +27,9 @@ int
 submit_fail(const struct fail *why)
 {
 	fprintf(stderr, "%s: %s\n", name, why->text);
+	/* nothing is stored, and later there may be room (DECISIONS E31) */
+	if (why->code == FAIL_STORAGE_FULL)
+		return EX_TEMPFAIL;
 	return fail_info(why->code)->exit_status;
 }
 
