@@ -324,7 +324,10 @@ setup(const struct probe_cli *cli, const struct job *job, struct arena *arena, s
 	    cli->helo == NULL ? identity_hostname(arena) : helo_parse(cli->helo, arena, why);
 	if (cli->helo != NULL && probe->session.helo == NULL)
 		return fail_prefix(why, "option --helo");
-	tls_init();
+	if (cli->input != NULL)
+		tls_init_few_algorithms();
+	else
+		tls_init();
 	probe->session.tls = tls_ctx_client(&tls, why);
 	if (probe->session.tls == NULL)
 		return -1;
@@ -431,6 +434,7 @@ check_survey(const struct job *job, bool *survey_r, struct fail *why)
 			   : cli->exclude != NULL     ? "exclude"
 			   : cli->rate != 0           ? "rate"
 			   : cli->shard != NULL       ? "shard"
+			   : cli->workers != 0        ? "workers"
 			   : cli->status_file != NULL ? "status-file"
 						      : NULL;
 
