@@ -8,7 +8,7 @@ setup_file() {
     certs_make
     message_make
     # shellcheck disable=SC2046 # words
-    https_begin $(for d in enforce testing none listed mismatch clear broken some gone verify nosts; do echo "mta-sts.$d.test"; done)
+    https_begin $(for d in enforce testing none listed mismatch clear broken some gone verify nosts moved; do echo "mta-sts.$d.test"; done)
     https_policy enforce.test enforce 604800 mx.box.test
     https_policy testing.test testing 604800 mx.box.test
     https_policy none.test none 604800
@@ -20,6 +20,7 @@ setup_file() {
     https_policy gone.test enforce 604800 mx.box.test
     https_policy verify.test enforce 604800 wrong.box.test
     https_policy nosts.test enforce 604800 other.box.test
+    https_site mta-sts.moved.test good "root $SITES/moved"
     dns_start < <(zone)
     https_start
     mx good 31 'send 220 mx' 'serve ehlo=STARTTLS'
@@ -32,13 +33,16 @@ setup_file() {
         echo 'policy nosts.test encrypt sts=no'
         echo 'policy broken.test auto fallback=now'
         echo 'policy listed.test auto on-fail=bounce'
+        echo 'policy moved.test auto on-fail=bounce'
         echo 'policy via.test encrypt via=[clear.box.test]'
     } > "$BATS_FILE_TMPDIR/policy"
 }
 
 zone() {
     local d
-    for d in enforce testing none listed gone nosts; do echo "$d.test. MX 10 mx.box.test."; done
+    for d in enforce testing none listed gone nosts moved; do echo "$d.test. MX 10 mx.box.test."; done
+    echo "_mta-sts.moved.test. TXT \"v=STSv1; id=${1:-1};\""
+    echo 'mta-sts.moved.test. A 192.0.2.80'
     for d in testing2 norecord; do echo "$d.test. MX 10 clear.box.test."; done
     echo 'mismatch.test. MX 10 wrong.box.test.'
     echo 'verify.test. MX 10 wrong.box.test.'
@@ -119,13 +123,79 @@ sts_send() {
     same "$(r .failure)" starttls-not-offered
 }
 
-@test "a policy is remembered: it applies when record and policy host are gone (DECISIONS E34)" {
-    # the shared cache is written only by who sees what everybody sees (DECISIONS A7): no --ca-file here
+# Policies are remembered for those who see what everybody sees (DECISIONS A7): the root is the system's here.
+own_certificates() {
     export XDG_STATE_HOME=$BATS_TEST_TMPDIR/state
-    mkdir "$BATS_TEST_TMPDIR/certs"
+    mkdir -p "$BATS_TEST_TMPDIR/certs"
     cp "$CERTS/root.crt" "$BATS_TEST_TMPDIR/certs/root.pem"
     openssl rehash "$BATS_TEST_TMPDIR/certs"
     mount --bind "$BATS_TEST_TMPDIR/certs" /etc/ssl/certs # of the box
+}
+
+teardown() {
+    umount /etc/ssl/certs 2> /dev/null || true
+}
+
+# moved PATTERN: the policy of moved.test; "-": it cannot be fetched
+moved() {
+    rm -rf "$SITES/moved"
+    mkdir -p "$SITES/moved/.well-known"
+    if [ "$1" != - ]; then
+        printf 'version: STSv1\r\nmode: enforce\r\nmx: %s\r\nmax_age: 604800\r\n' "$1" > "$SITES/moved/.well-known/mta-sts.txt"
+    fi
+}
+
+# A policy of id 1 that names another host is remembered, that of id 2 could not be fetched a moment ago, but can be now:
+# it is asked for once more only where the message would fail for good.
+old_policy() {
+    own_certificates
+    moved other.box.test
+    dns_change < <(zone 1)
+    mxtls_send 75 --json -f alice@client.box.test bob@moved.test
+    same "$(r .failure)" sts-mx
+    moved -
+    dns_change < <(zone 2)
+    mxtls_send 75 --json -f alice@client.box.test bob@moved.test
+    same "$(r .failure)" sts-mx
+}
+
+@test "before on-fail=bounce the policy is asked for once more, and the new one applies (RFC 8461 s5.1, DECISIONS E34)" {
+    old_policy
+    moved mx.box.test
+    # by itself, no new try for five minutes (s3.3)
+    mxtls_send 75 --json -f alice@client.box.test bob@moved.test
+    same "$(r .failure)" sts-mx
+    mxtls_send 0 --json --policy "$BATS_FILE_TMPDIR/policy" -f alice@client.box.test bob@moved.test
+    same "$(r '.status, .protection' | xargs)" "delivered sts"
+}
+
+@test "before a message expires in the queue the policy is asked for once more; also where its destination is known to be dead (RFC 8461 s5.1)" {
+    local q=$BATS_TEST_TMPDIR/queue
+    old_policy
+    for i in 1 2; do
+        run -0 "$MXTLS" send --delivery queue --queue "$q" -f alice@client.box.test bob@moved.test < "$MESSAGE"
+    done
+    "$MXTLS" queue run --queue "$q"
+    same "$("$MXTLS" queue list --json --queue "$q" | jq -r '.recipients[0].status' | xargs)" "pending pending"
+    moved mx.box.test
+    # not expired: as it was
+    "$MXTLS" queue run --all --queue "$q"
+    same "$(find "$q/q" -type f | wc -l)" 2
+    before=$(grep -cE '^S[0-9]+ data [0-9]+$' "$(peer_log good)" || true)
+    MXTLS_NOW=+30s "$MXTLS" queue run --all --lifetime 1s --queue "$q"
+    same "$(find "$q/q" -type f | wc -l)" 0
+    sessions good > /dev/null
+    same "$(($(grep -cE '^S[0-9]+ data [0-9]+$' "$(peer_log good)") - before))" 2
+    # and where it is still the same: expired
+    old_policy
+    run -0 "$MXTLS" send --delivery queue --queue "$q" -f alice@client.box.test bob@moved.test < "$MESSAGE"
+    MXTLS_NOW=+30s "$MXTLS" queue run --all --lifetime 1s --queue "$q"
+    same "$("$MXTLS" queue list --json --queue "$q" | jq -r 'select(.sender == "alice@client.box.test") | .id')" ""
+}
+
+@test "a policy is remembered: it applies when record and policy host are gone (DECISIONS E34)" {
+    # the shared cache is written only by who sees what everybody sees (DECISIONS A7): no --ca-file here
+    own_certificates
     mxtls_send 0 --no-queue --json -f alice@client.box.test bob@gone.test
     same "$(r .protection)" sts
     same "$(stat -c %a "$XDG_STATE_HOME/mxtls/sts/gone.test")" 600

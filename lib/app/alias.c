@@ -223,7 +223,7 @@ aliases_parse(const char *file, struct slice text, struct aliases *aliases_r)
 		if (content.n == 0 || content.p[0] == '#')
 			continue;
 		if (l.p[0] == ' ' || l.p[0] == '\t') { /* goes on with the line above */
-			if (entry.len == 0) /* of nothing: the first one */
+			if (entry.len == 0)            /* of nothing: the first one */
 				first = line;
 			buf_putc(&entry, ' ');
 			buf_append(&entry, content.p, content.n);

@@ -344,7 +344,9 @@ run_group(struct deliver_group *g)
 	}
 	ask_hosts(g, &list, &why);
 	/* RFC 8461 s5.1: not for good by a policy that may have changed */
-	if (why.code == FAIL_NONE && would_give_up(g) && deliver_sts_changed(g))
+	bool for_good = g->options->last_try ? deliver_pending(g) > 0
+					     : why.code == FAIL_NONE && would_give_up(g);
+	if (for_good && !must_end(g) && deliver_sts_changed(g))
 		ask_hosts(g, &list, &why);
 	deliver_fail_pending(g, why.code == FAIL_NONE ? NULL : &why);
 }

@@ -69,7 +69,9 @@ struct deliver_options {
 	uint16_t port;                /* of MX hosts */
 	int64_t
 	    timeout_ms; /* for connecting at most 30 s of it; each reply; twice it for the final one */
-	bool verbose;  /* the dialogue on stderr */
+	bool verbose; /* the dialogue on stderr */
+	bool
+	    last_try; /* what is deferred now fails for good: by no MTA-STS policy that may be an old one */
 	uint32_t seed; /* order of equal MX hosts */
 	/* connections for further messages (app/deliver_keep.h); NULL: each ends with its message */
 	struct deliver_keep *keep;

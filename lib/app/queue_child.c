@@ -64,6 +64,7 @@ judge_destination(struct queue_job *job, const struct queue_item *item,
 		    1);
 	}
 	if (!to_blame) {
+		job->dead = false;
 		queue_dest_answered(&job->dest);
 	} else if (!job->dead) { /* messages that were under way together count once */
 		job->dead = true;
@@ -79,7 +80,7 @@ try_rcpts(
 	struct arena arena;
 	int rc;
 
-	if (job->dead)
+	if (job->dead && !queue_work_tries_again(&options->work, item, &job->dest))
 		return queue_work_defer(&options->work, item, rcpts, n, &job->dest, why);
 	arena_init(&arena);
 	struct deliver_result *results = arena_alloc(&arena, n * sizeof(*results));

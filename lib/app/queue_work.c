@@ -234,6 +234,7 @@ try_message(struct attempt_note *note, struct deliver_result *results, size_t n,
 	}
 	options.delivered = on_delivered;
 	options.delivered_ctx = note;
+	options.last_try = is_expired(note->work, note->item);
 	deliver(&options, note->message, results, arena, deadline);
 	if (note->rc == 0 && !note->item->over &&
 	    note_all_rest(note, results, n, arena, &note->why) != 0)
@@ -265,6 +266,13 @@ queue_work_try(struct queue_work *work, struct queue_item *item, const size_t *r
 	if (message == NULL)
 		queue_item_message_fini(&made);
 	return rc;
+}
+
+bool
+queue_work_tries_again(
+    const struct queue_work *work, const struct queue_item *item, const struct queue_dest *dest)
+{
+	return strncmp(dest->enhanced, "4.7.", 4) == 0 && is_expired(work, item);
 }
 
 int

@@ -44,6 +44,13 @@ int queue_work_try(struct queue_work *work, struct queue_item *item, const size_
     int64_t deadline, struct fail *why);
 
 /*
+ * Whether a message is to be tried although its destination is known not to answer: its time is over, and what stood in
+ * the way was a policy, which may be another one now (RFC 8461 s5.1).
+ */
+bool queue_work_tries_again(
+    const struct queue_work *work, const struct queue_item *item, const struct queue_dest *dest);
+
+/*
  * The recipients were not tried because their destination is known not to answer: write that down as if
  * they had been, and expire them when they are too old. Fails as queue_work_try.
  */
