@@ -165,6 +165,7 @@ SHIM := $(B)/tests/torture/shim.so
 .PHONY: torture
 torture: $(B)/mxtls $(SHIM)
 	@tests/box python3 tests/torture/run.py $(abspath $(B)/mxtls) $(abspath $(SHIM)) $(TORTURE)
+	@tests/box python3 tests/torture/listen.py $(abspath $(B)/mxtls) $(abspath $(SHIM)) $(TORTURE)
 $(SHIM): tests/torture/shim.c
 	@mkdir -p $(@D)
 	$(call say,CC)

@@ -1,9 +1,11 @@
 # A sample of the torture (make torture): seeded, so that a failure can be repeated.
 load lib/rig
 
-torture() {
+torture() { # SCRIPT ARG...
+    local script=$1
+    shift
     [ -e "$(dirname "$MXTLS")/tests/torture/shim.so" ] || make -s -C "$ROOT" "B=$(dirname "$MXTLS")" "$(dirname "$MXTLS")/tests/torture/shim.so"
-    run -0 timeout 250 python3 "$ROOT/tests/torture/run.py" "$MXTLS" "$(dirname "$MXTLS")/tests/torture/shim.so" "$@"
+    run -0 timeout 250 python3 "$ROOT/tests/torture/$script" "$MXTLS" "$(dirname "$MXTLS")/tests/torture/shim.so" "$@"
     matches '^torture: [0-9]+ rounds, [1-9][0-9]* with a fault, 0 failures$'
 }
 
@@ -13,9 +15,19 @@ setup() {
 }
 
 @test "kill -9 at a sample of the I/O calls: all of a message or nothing, at most the recipient in flight twice" {
-    torture --action kill --sample 120 --seed 7
+    torture run.py --action kill --sample 120 --seed 7
 }
 
 @test "errors, short writes and a full disk at a sample of the I/O calls: what was promised is kept" {
-    torture --action eio --action enospc --action eintr --action emfile --action short --action full --sample 150 --seed 7
+    torture run.py --action eio --action enospc --action eintr --action emfile --action short --action full --sample 150 --seed 7
+}
+
+# bats test_tags=fibers
+@test "listen: kill -9 at a sample of the I/O calls: what got 250 is there, whole, with every delivery" {
+    torture listen.py --action kill --sample 250 --seed 7
+}
+
+# bats test_tags=fibers
+@test "listen: errors, short writes and a full disk: 4xx and nothing left, or 250 and there" {
+    torture listen.py --action eio --action enospc --action eintr --action emfile --action short --action full --sample 350 --seed 7
 }

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "io/io.h"
@@ -18,16 +20,68 @@
 #define DOTLOCK_STALE_SECONDS (10 * 60) /* whoever holds one longer is dead */
 
 static const char separator[] = "From ";
+static const char lock_mark[] =
+    " mxtls\n"; /* behind the process number, which other programs look at */
 
 /* --- locks --------------------------------------------------------------------------------------- */
+
+/* A descriptor of a file of ours that nobody holds: its maker was killed. */
+static bool
+is_abandoned(int fd)
+{
+	char text[64];
+	ssize_t n = flock(fd, LOCK_EX | LOCK_NB) == 0 ? read(fd, text, sizeof(text)) : -1;
+
+	return n > 0 && memmem(text, (size_t)n, lock_mark, strlen(lock_mark)) != NULL;
+}
 
 static bool
 unlink_stale(const char *path)
 {
-	struct stat st;
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	struct stat st, named;
+	bool stale = false;
 
-	return lstat(path, &st) == 0 && st.st_mtim.tv_sec < time(NULL) - DOTLOCK_STALE_SECONDS &&
-	       unlink(path) == 0;
+	if (fd >= 0 && fstat(fd, &st) == 0 && lstat(path, &named) == 0 &&
+	    st.st_ino == named.st_ino && st.st_dev == named.st_dev)
+		stale = st.st_mtim.tv_sec < time(NULL) - DOTLOCK_STALE_SECONDS || is_abandoned(fd);
+	stale = stale && unlink(path) == 0;
+	if (fd >= 0)
+		close(fd);
+	return stale;
+}
+
+/*
+ * Make the lock: complete, and held, before it has its name, where the system can do that; so a kill at any
+ * moment leaves none that nobody knows. A descriptor, or -1 with errno.
+ */
+static int
+make_dotlock(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = slash == NULL ? mem_strdup(".") : mem_strndup(path, (size_t)(slash - path + 1));
+	char text[64], name[64];
+	int n = snprintf(text, sizeof(text), "%ld%s", (long)getpid(), lock_mark);
+	int fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0444);
+	bool named = false;
+
+	free(dir);
+	if (fd < 0) {
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
+		named = true;
+	}
+	if (fd < 0)
+		return -1;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	bool ok = flock(fd, LOCK_EX | LOCK_NB) == 0 && file_write_all(fd, text, (size_t)n) == 0;
+	if (ok && (named || linkat(AT_FDCWD, name, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0))
+		return fd;
+	int saved = errno;
+	if (named)
+		unlink(path);
+	close(fd);
+	errno = saved;
+	return -1;
 }
 
 /*
@@ -37,36 +91,24 @@ static int
 dotlock(struct mbox_file *f, const char *path, int64_t deadline, struct fail *why)
 {
 	size_t size = strlen(path) + sizeof(".lock");
+	int rc = 0;
 
 	f->dotlock = mem_alloc(size);
 	snprintf(f->dotlock, size, "%s.lock", path);
-	for (;;) {
-		int fd =
-		    open(f->dotlock, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
-		if (fd >= 0) {
-			close(fd);
-			return 0;
-		}
-		if (errno != EEXIST) {
-			free(f->dotlock);
-			f->dotlock = NULL;
-			return 0;
-		}
+	while (rc == 0 && (f->dotlock_fd = make_dotlock(f->dotlock)) < 0 && errno == EEXIST) {
 		if (unlink_stale(f->dotlock))
 			continue;
-		if (clock_ms() >= deadline) {
-			fail_set(why, FAIL_TIMEOUT, "%s: locked by another program", path);
-			free(f->dotlock);
-			f->dotlock = NULL;
-			return -1;
-		}
 		int64_t next = clock_deadline(RETRY_MS);
-		if (io_sleep(next < deadline ? next : deadline, why) != 0) {
-			free(f->dotlock);
-			f->dotlock = NULL;
-			return -1;
-		}
+		if (clock_ms() >= deadline)
+			rc = fail_set(why, FAIL_TIMEOUT, "%s: locked by another program", path);
+		else
+			rc = io_sleep(next < deadline ? next : deadline, why);
 	}
+	if (f->dotlock_fd < 0) {
+		free(f->dotlock);
+		f->dotlock = NULL;
+	}
+	return rc;
 }
 
 /* An OFD lock is that of this descriptor, not of the process: closing another one does not lose it. */
@@ -93,8 +135,11 @@ release(struct mbox_file *f)
 	storage_file_close(&f->out); /* and its lock */
 	if (f->dotlock != NULL)
 		unlink(f->dotlock);
+	if (f->dotlock_fd >= 0)
+		close(f->dotlock_fd);
 	free(f->dotlock);
 	f->dotlock = NULL;
+	f->dotlock_fd = -1;
 }
 
 /* --- opening ------------------------------------------------------------------------------------- */
@@ -183,6 +228,7 @@ mbox_begin(struct mbox_file *f, const char *path, bool create, const char *sende
     struct slice head, int64_t deadline, struct fail *why)
 {
 	memset(f, 0, sizeof(*f));
+	f->dotlock_fd = -1;
 	storage_file_init(&f->out);
 	if ((f->out.fd = open_file(path, create, why)) < 0 ||
 	    dotlock(f, path, deadline, why) != 0 ||

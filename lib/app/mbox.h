@@ -16,7 +16,9 @@
  *   (an empty line)
  *
  * A file is locked while one message is appended, by OFD lock, which fcntl(2) locks of mail readers
- * respect, and by FILE.lock where the folder lets us make one (Debian policy 11.6). So the text should be
+ * respect, and by FILE.lock where the folder lets us make one (Debian policy 11.6). FILE.lock says "PID mxtls"
+ * and is itself locked by flock(2): whoever finds one of these unlocked knows that its maker was
+ * killed, and removes it; other programs' are taken for left behind after ten minutes. So the text should be
  * at hand before mbox_begin: not the time to wait for a peer. A failure cuts the file back to what it
  * was. After a kill a part of the message may be left, never of an older one. Blocks on the disk.
  */
@@ -24,6 +26,7 @@ struct mbox_file {
 	struct storage_file out; /* its descriptor is the file's */
 	int64_t start;           /* size before the message */
 	char *dotlock;           /* its path; NULL: none */
+	int dotlock_fd;          /* of it, with its flock */
 	/* private */
 	bool matching; /* the line so far may be a separator: quotes times '>', from_n of "From " */
 	size_t quotes, from_n;

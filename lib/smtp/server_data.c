@@ -190,10 +190,14 @@ serve_data(struct serve *s)
 	r.started_ms = clock_ms();
 	smtp_data_scan_init(&r.scanner);
 	buf_init(&r.text, 2 * LIMIT_CONN_READ_BYTES + 8);
-	if (serve_reply(s, 354, "", "End data with <CR><LF>.<CR><LF>") &&
-	    conn_flush(s->conn, serve_deadline(s, s->session.config->command_timeout_ms), NULL) ==
-		0 &&
-	    receive_all(&r))
+	bool asked = serve_reply(s, 354, "", "End data with <CR><LF>.<CR><LF>");
+	/* without it the client would wait for us, and we for it */
+	if (asked && conn_flush(s->conn, serve_deadline(s, s->session.config->command_timeout_ms),
+			 NULL) != 0) {
+		serve_close(s, "connection lost while replying");
+		asked = false;
+	}
+	if (asked && receive_all(&r))
 		receive_end(&r);
 	else
 		receive_abort(&r);

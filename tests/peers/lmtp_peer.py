@@ -36,7 +36,8 @@ class Handler(socketserver.StreamRequestHandler):
                     rcpts.append(local)
             elif verb == "DATA":
                 self.say("354 go")
-                self.text()
+                if not self.text():
+                    return
                 for local in rcpts:
                     self.say(AT_END.get(local, f"250 2.0.0 <{local}> stored"))
                 rcpts = []
@@ -48,9 +49,15 @@ class Handler(socketserver.StreamRequestHandler):
 
     def text(self):
         self.server.count += 1
-        with open(os.path.join(args.spool, str(self.server.count)), "wb") as out:
+        path = os.path.join(args.spool, str(self.server.count))
+        with open(path + ".part", "wb") as out:
             while (line := self.rfile.readline()) not in (b".\r\n", b""):
                 out.write(line[1:] if line.startswith(b".") else line)
+        if line == b"":  # cut off: no message
+            os.unlink(path + ".part")
+            return False
+        os.rename(path + ".part", path)
+        return True
 
 
 class Tcp(socketserver.ThreadingTCPServer):

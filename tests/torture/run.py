@@ -61,7 +61,8 @@ class Torture:
             self.read_to = f.tell()
         return self.taken
 
-    def mxtls(self, words, stdin=None, at=None, action="", timeout=60):
+    def shimmed(self, words, at, action):
+        """Command and environment of a program under the shim, in a PID namespace of its own."""
         env = dict(os.environ, MXTLS_SEED="1")
         command = [self.args.mxtls, *words]
         if at is not None:
@@ -74,7 +75,16 @@ class Torture:
                      'while kill -0 -1 2> /dev/null; do sleep 0.01; done; exit $status')
             env["SHIM"] = self.args.shim
             command = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c", inner, "sh", *command]
+        return command, env
+
+    def mxtls(self, words, stdin=None, at=None, action="", timeout=60):
+        command, env = self.shimmed(words, at, action)
         return subprocess.run(command, input=stdin, env=env, capture_output=True, timeout=timeout)
+
+    def start(self, words, at=None, action=""):
+        """The same, to be talked to: killing it kills all of it."""
+        command, env = self.shimmed(words, at, action)
+        return subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def common(self, queue):
         return ["--queue", queue, "--port", str(self.port), "--timeout", "5s", "--resolver", "127.0.0.1:9"]
@@ -194,7 +204,7 @@ class Torture:
             return struct.unpack("Q", f.read(8))[0]
 
 
-def main():
+def play(kind):
     p = argparse.ArgumentParser()
     p.add_argument("mxtls")
     p.add_argument("shim")
@@ -205,10 +215,10 @@ def main():
     p.add_argument("--at", type=int)
     p.add_argument("--keep", action="store_true")
     args = p.parse_args()
-    torture = Torture(args)
+    torture = kind(args)
     try:
         rounds = []
-        for scenario in args.scenario or Torture.SCENARIOS:
+        for scenario in args.scenario or kind.SCENARIOS:
             calls = torture.count(scenario)
             print(f"{scenario}: {calls} I/O calls", flush=True)
             rounds += [(scenario, at, action) for action in args.action or ACTIONS for at in range(1, calls + 1)]
@@ -228,4 +238,5 @@ def main():
     return 1 if torture.failures or not torture.struck else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(play(Torture))

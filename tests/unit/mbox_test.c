@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -139,6 +140,16 @@ TEST(locks_of_others_are_respected_and_stale_ones_are_not)
 	struct timespec old[2] = { { 1000000, 0 }, { 1000000, 0 } };
 	CHECK_INT(utimensat(AT_FDCWD, lock, old, 0), 0);
 	CHECK_INT(deliver("a@b", "x", 1, &why), 0);
+	/* one of ours that nobody holds any more was left by a kill; one that is held is respected */
+	int held = open(lock, O_CREAT | O_RDWR | O_TRUNC | O_CLOEXEC, 0600);
+	CHECK_INT(write(held, "1 mxtls\n", 8), 8);
+	CHECK_INT(flock(held, LOCK_EX), 0);
+	CHECK_INT(mbox_begin(&f, path, false, "", 0, slice_str(""), clock_deadline(300), &why), -1);
+	CHECK_INT(why.code, FAIL_TIMEOUT);
+	close(held);
+	CHECK_INT(mbox_begin(&f, path, false, "", 0, slice_str(""), clock_deadline(300), &why), 0);
+	CHECK_INT(mbox_commit(&f, &why), 0);
+	CHECK_INT(access(lock, F_OK), -1);
 	/* the lock of a mail reader: fcntl, from another open file */
 	CHECK_INT(mbox_begin(&f, path, false, "", 0, slice_str(""), clock_deadline(300), &why), 0);
 	struct mbox_file g;
