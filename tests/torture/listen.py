@@ -129,9 +129,21 @@ class ListenTorture(Torture):
         except TimeoutError:
             acked["hangs"] = False
         finally:
+            self.settle(kind, place, server)
             server.kill()  # its namespace goes with it
             _, said = server.communicate()
         return acked, said.decode(errors="replace")
+
+    def boxes(self, kind, place):
+        return {"maildir": [f"{place}/box"], "maildirs": [f"{place}/ok.test/ann", f"{place}/ok.test/bob"]}.get(kind, [])
+
+    def settle(self, kind, place, server):
+        """A session that was cut is cleaned up behind the client's back."""
+        end = time.monotonic() + 5
+        while server.poll() is None and any(self.files(b, "tmp") for b in self.boxes(kind, place)):
+            if time.monotonic() > end:
+                break
+            time.sleep(0.01)
 
     def port_of(self, server):
         line = b""
@@ -177,7 +189,7 @@ class ListenTorture(Torture):
             return found
         if kind == "queue":
             return self.found_queue(place, tokens, problems)
-        boxes = [f"{place}/box"] if kind == "maildir" else [f"{place}/ok.test/ann", f"{place}/ok.test/bob"]
+        boxes = self.boxes(kind, place)
         if not killed and any(self.files(b, "tmp") for b in boxes):
             problems.append("left in tmp/")
         return self.folder([p for b in boxes for p in self.files(b, "new")], problems)
