@@ -122,6 +122,7 @@ void deliver_try(struct deliver_group *g, struct deliver_host *host, const struc
  */
 struct deliver_conn {
 	struct deliver_conn *next; /* among the idle ones */
+	struct deliver_keep *keep; /* NULL: ends with the message */
 	struct arena own, *arena;
 	struct session session;
 	struct host_facts facts;

@@ -13,6 +13,7 @@
 
 struct deliver_keep {
 	struct deliver_conn *idle; /* the last one used first: it is the least likely to be gone */
+	size_t all;                /* with those in use */
 };
 
 struct deliver_keep *
@@ -21,6 +22,7 @@ deliver_keep_new(void)
 	struct deliver_keep *keep = mem_alloc(sizeof(*keep));
 
 	keep->idle = NULL;
+	keep->all = 0;
 	return keep;
 }
 
@@ -45,6 +47,8 @@ deliver_conn_new(struct deliver_group *g)
 		memset(c, 0, sizeof(*c));
 		c->arena = &c->own;
 		arena_init(c->arena);
+		c->keep = g->options->keep;
+		c->keep->all++;
 	}
 	facts_init_host_facts(&c->facts);
 	c->place = -1;
@@ -57,8 +61,9 @@ deliver_conn_close(struct deliver_conn *c, const struct fail *why)
 	if (c->begun)
 		session_close(&c->session, why);
 	throttle_leave(c->place);
-	if (c->arena != &c->own)
+	if (c->keep == NULL)
 		return;
+	c->keep->all--;
 	free(c->key);
 	arena_free(&c->own);
 	free(c);
@@ -222,11 +227,11 @@ deliver_keep_put(struct deliver_keep *keep, struct deliver_conn *c)
 }
 
 void
-deliver_keep_close_idle(struct deliver_keep *keep)
+deliver_keep_trim(struct deliver_keep *keep, size_t most)
 {
 	struct deliver_conn *c;
 
-	while ((c = keep->idle) != NULL) {
+	while (keep->all > most && (c = keep->idle) != NULL) {
 		keep->idle = c->next;
 		close_idle(c);
 	}

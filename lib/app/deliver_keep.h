@@ -1,6 +1,8 @@
 #ifndef APP_DELIVER_KEEP_H
 #define APP_DELIVER_KEEP_H
 
+#include <stddef.h>
+
 /*
  * Connections that outlive a message, for those who deliver many in one process (deliver_options.keep). A
  * connection is found again only for the same address of the same host for the same next hop, under the same rule
@@ -21,9 +23,12 @@ struct deliver_keep;
 
 /* Lives in one process, for fibers of one thread. */
 struct deliver_keep *deliver_keep_new(void);
-/* End all connections that carry no message now; waits for their replies to QUIT as session_close does. */
-void deliver_keep_close_idle(struct deliver_keep *keep);
-/* After deliver_keep_close_idle and the end of all deliveries. */
+/*
+ * End connections that carry no message now, until there are at most so many with those that do: as there are
+ * deliveries still to come at once. Waits for replies to QUIT as session_close does.
+ */
+void deliver_keep_trim(struct deliver_keep *keep, size_t most);
+/* After deliver_keep_trim to 0 and the end of all deliveries. */
 void deliver_keep_free(struct deliver_keep *keep);
 
 #endif

@@ -18,8 +18,8 @@
 
 struct child_work {
 	struct queue_job *job;
-	int64_t until_ms; /* no message is begun after that */
-	unsigned running; /* fibers beside the first */
+	int64_t until_ms;          /* no message is begun after that */
+	unsigned running, closing; /* fibers beside the first: with messages to come, in all */
 	struct waitq done;
 };
 
@@ -176,9 +176,10 @@ work_fiber(void *arg)
 
 	while ((m = next_message(c)) != NULL)
 		handle(c->job, m);
-	/* the others have theirs in hand: what is idle now is not needed any more */
-	deliver_keep_close_idle(c->job->run->options->work.deliver.keep);
+	/* one for each of the others */
 	c->running--;
+	deliver_keep_trim(c->job->run->options->work.deliver.keep, c->running);
+	c->closing--;
 	io_wake(&c->done, 1);
 }
 
@@ -206,16 +207,18 @@ child_run(void *arg)
 	size_t more = c->job->n - c->job->at;
 	for (size_t i = 0; i < more && i < at_once(c->job) && !c->job->dead; i++) {
 		c->running++;
+		c->closing++;
 		if (fiber_spawn(work_fiber, c, "queue message", DEADLINE_NEVER, &why) != 0) {
 			c->running--;
+			c->closing--;
 			break;
 		}
 	}
-	io_join(&c->done, &c->running);
+	io_join(&c->done, &c->closing);
 	/* those that are left when it does not answer, or when no fiber could be had */
 	while ((m = next_message(c)) != NULL)
 		handle(c->job, m);
-	deliver_keep_close_idle(c->job->run->options->work.deliver.keep);
+	deliver_keep_trim(c->job->run->options->work.deliver.keep, 0);
 }
 
 /* Only who writes to the mailboxes of users may become one of them; others talk to strangers. */
