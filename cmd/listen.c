@@ -20,10 +20,13 @@
 #include "base/mem.h"
 #include "command.h"
 #include "io/sched.h"
+#include "io/sandbox.h"
 #include "io/signals.h"
 #include "io/socket.h"
+#include "io/workers.h"
 #include "listen_fault.h"
 #include "policy/rules.h"
+#include "listen_workers.h"
 #include "route.h"
 #include "tls/tls.h"
 
@@ -32,14 +35,14 @@
 enum { LOG_TEXT, LOG_JSON };
 
 struct listen_options {
-	const char *hostname, *deliver, *queue, *policy, *log_to, *client_ca, *stats,
-	    *clear_folder; /* NULL: not given */
+	const char *hostname, *deliver, *queue, *policy, *log_to, *client_ca, *stats, *clear_folder,
+	    *user; /* NULL: not given */
 	struct strs certs, keys, accept, relay_from, faults, allow, exempt;
 	int64_t max_size, max_recipients, max_connections, max_connections_per_address;
-	int64_t timeout_ms, handshake_ms, drain_ms, commit_helpers, command_ms, fault_seed;
+	int64_t timeout_ms, handshake_ms, drain_ms, commit_helpers, command_ms, fault_seed, workers;
 	const char *fault_ca;                        /* NULL: not given */
 	int tls, min_tls, client_cert, log, verbose; /* min_tls: enum tls_version */
-	bool self_signed, implicit_tls, mark, stdio, fault_anywhere, list_fields;
+	bool self_signed, implicit_tls, mark, stdio, fault_anywhere, list_fields, self_check;
 };
 
 /* Postfix's words (smtpd_tls_security_level) are understood, too (DECISIONS F44). */
@@ -118,6 +121,15 @@ static const struct opt listen_opts[] = {
 	    .initial = "30s"),
 	ROW(INT, commit_helpers, "commit-helpers", 0, "N", "processes that write messages to disk",
 	    .min = 0, .max = COMMIT_HELPERS_MAX, .initial = "2"),
+
+	OPT_GROUP("Confinement"),
+	ROW(INT, workers, "workers", 0, "N",
+	    "processes that serve clients, in a sandbox; 0: this one does, without", .min = 0,
+	    .max = WORKERS_MAX, .initial = "0"),
+	ROW(STR, user, "user", 0, "NAME",
+	    "workers are this user (started as root only); one worker if --workers does not say"),
+	ROW(FLAG, self_check, "self-check", 0, NULL,
+	    "tell what a worker is kept from with this --deliver and --user, and exit"),
 
 	OPT_GROUP("Output"),
 	ROW(WORD, log, "log", 0, "FORMAT", "format of the log", .words = logs, .initial = "text"),
@@ -210,6 +222,9 @@ struct job {
 	uint64_t stats_written; /* messages by then */
 	int64_t stats_at;       /* when it is due again */
 	struct commit commit;
+	unsigned commit_helpers;
+	struct sandbox_user user;
+	bool has_user;
 	struct fail why;
 	bool stdio;
 	int ret;
@@ -296,27 +311,36 @@ open_sockets(struct job *job, int n, struct fail *why)
 	return 0;
 }
 
-/* New certificates, when there are any: for every session that begins TLS from now on. */
-static void
-look_at_files(struct job *job, bool hangup)
+/* New certificates, when there are any: for every session that begins TLS from now on. 1, 0, or -1 with why. */
+static int
+look_at_keys(struct job *job, bool force, struct fail *why)
 {
 	struct tls_ctx *old;
-	struct fail why;
 	char fingerprint[65];
 
 	if (job->tls.ctx == NULL)
-		return;
-	int ret = tls_files_reload(&job->tls, hangup, &old, &why);
+		return 0;
+	int ret = tls_files_reload(&job->tls, force, &old, why);
 	if (ret < 0)
-		log_error("the certificates of before stay in use: %s", why.text);
-	if (ret <= 0)
-		return;
+		return fail_prefix(why, "the certificates of before stay in use");
+	if (ret == 0)
+		return 0;
 	job->config.tls_ctx = job->tls.ctx;
 	for (size_t i = 0; i < job->listener.n; i++)
 		job->configs[i].tls_ctx = job->tls.ctx;
 	tls_ctx_free(old);
 	tls_ctx_server_fingerprint(job->tls.ctx, fingerprint);
 	log_info("certificates loaded again; SHA-256 of the first: %s", fingerprint);
+	return 1;
+}
+
+static void
+look_at_files(struct job *job, bool hangup)
+{
+	struct fail why;
+
+	if (look_at_keys(job, hangup, &why) < 0)
+		log_error("%s", why.text);
 }
 
 /* The counts, when they are due or wanted. */
@@ -452,6 +476,21 @@ set_up_accept(const struct listen_options *options, struct arena *arena, struct 
 	return 0;
 }
 
+/* Whom workers become. */
+static int
+set_up_user(const struct listen_options *options, struct job *job, struct fail *why)
+{
+	if (options->user == NULL)
+		return 0;
+	if (sandbox_user_find(options->user, &job->user, why) != 0)
+		return fail_prefix(why, "--user");
+	if (geteuid() != 0)
+		return fail_set(
+		    why, FAIL_USAGE, "--user: only root can become '%s'", options->user);
+	job->has_user = true;
+	return 0;
+}
+
 /* Where it goes, and what can be promised to clients of that. */
 static int
 set_up_store(const struct listen_options *options, struct arena *arena, struct job *job)
@@ -527,16 +566,26 @@ set_up(const struct listen_options *options, const struct strs *operands, struct
 		return -1;
 	if (set_up_log(options, &job->receiver, &job->why) != 0)
 		return -1;
-	int n = options->stdio ? 0 : find_addresses(options, operands, job, &job->why);
+	int n = options->stdio || options->self_check
+		    ? 0
+		    : find_addresses(options, operands, job, &job->why);
 	if (n < 0 || set_up_accept(options, arena, job) != 0 ||
-	    (wants_tls(job, n) && set_up_tls(options, job, &job->why) != 0))
+	    (!options->self_check && wants_tls(job, n) && set_up_tls(options, job, &job->why) != 0))
 		return -1;
 	config->tls_ctx = job->tls.ctx;
 	if (set_up_allow(options, job, &job->why) != 0 ||
 	    listen_faults_init(&job->faults, &options->faults, options->fault_seed,
 		options->fault_ca, job->tls.ctx != NULL ? &job->tls.options : NULL, config, arena,
 		&job->why) != 0 ||
-	    set_up_store(options, arena, job) != 0)
+	    set_up_user(options, job, &job->why) != 0)
+		return -1;
+	/* mailboxes are the user's, from the beginning */
+	if (job->has_user && sandbox_user_borrow(&job->user, &job->why) != 0)
+		return -1;
+	int stored = set_up_store(options, arena, job);
+	if (job->has_user)
+		sandbox_user_return();
+	if (stored != 0)
 		return -1;
 	job->listener.receiver = &job->receiver;
 	job->listener.drain_ms = options->drain_ms;
@@ -548,7 +597,78 @@ set_up(const struct listen_options *options, const struct strs *operands, struct
 	config->busy = &job->listener.busy;
 	job->listener.look = look;
 	job->listener.look_ctx = job;
-	return options->stdio ? 0 : open_sockets(job, n, &job->why);
+	return options->stdio || options->self_check ? 0 : open_sockets(job, n, &job->why);
+}
+
+/* Helpers are forked before the loop starts; one session commits for itself. */
+static int
+serve_begin(void *arg, struct fail *why)
+{
+	struct job *job = arg;
+
+	if (!store_uses_commit(&job->receiver.store) || job->stdio)
+		return 0;
+	if (commit_start(&job->commit, job->commit_helpers, why) != 0)
+		return -1;
+	job->receiver.store.commit = &job->commit;
+	return 0;
+}
+
+static int
+serve(void *arg)
+{
+	struct job *job = arg;
+	int status = EX_OK;
+
+	sched_run(job_main, job);
+	receive_log_flush(&job->receiver, true);
+	if (job->ret != 0)
+		status = command_fail(&cmd_listen, &job->why);
+	if (job->receiver.store.commit != NULL)
+		commit_stop(&job->commit, clock_deadline(5000));
+	log_info("%llu messages, %llu of them over TLS", (unsigned long long)job->receiver.messages,
+	    (unsigned long long)job->receiver.messages_tls);
+	return status;
+}
+
+static void
+workers_status(void *arg, bool wanted)
+{
+	look_at_stats(arg, wanted);
+}
+
+static int
+workers_reload(void *arg, bool force, struct fail *why)
+{
+	return look_at_keys(arg, force, why);
+}
+
+static int
+run(const struct listen_options *options, struct job *job)
+{
+	struct listen_workers lw = { .n = options->workers > 0 ? (unsigned)options->workers : 1,
+		.deliver = options->deliver,
+		.user = job->has_user ? &job->user : NULL,
+		.listener = &job->listener,
+		.receiver = &job->receiver,
+		.stats = &job->stats,
+		.begin = serve_begin,
+		.serve = serve,
+		.status = workers_status,
+		.reload = workers_reload,
+		.arg = job };
+
+	if (options->self_check) {
+		int status = listen_workers_check(&lw, &job->why);
+		return job->why.code == FAIL_NONE ? status : command_fail(&cmd_listen, &job->why);
+	}
+	if (job->stdio || (options->workers == 0 && !job->has_user)) {
+		if (serve_begin(job, &job->why) != 0)
+			return command_fail(&cmd_listen, &job->why);
+		return serve(job);
+	}
+	return listen_workers_run(&lw, &job->why) == 0 ? EX_OK
+						       : command_fail(&cmd_listen, &job->why);
 }
 
 static int
@@ -556,7 +676,7 @@ listen_run(const void *arg, const struct strs *operands)
 {
 	const struct listen_options *options = arg;
 	struct arena arena;
-	int status = EX_OK;
+	int status;
 
 	if (options->list_fields) {
 		facts_list_fields(&fact_table_inbound_facts, stdout);
@@ -564,6 +684,8 @@ listen_run(const void *arg, const struct strs *operands)
 	}
 	if (options->stdio && operands->n != 0)
 		return command_usage_error(&cmd_listen, "--stdio takes no ADDRESS:PORT");
+	if (options->stdio && (options->workers > 0 || options->user != NULL))
+		return command_usage_error(&cmd_listen, "--stdio takes no --workers and no --user");
 	if (operands->n > LISTEN_ADDRESSES)
 		return command_usage_error(&cmd_listen, "more than 7 ADDRESS:PORT");
 	struct job *job = mem_alloc(sizeof(*job));
@@ -571,35 +693,21 @@ listen_run(const void *arg, const struct strs *operands)
 	exclude_init(&job->allow);
 	inbound_stats_init(&job->stats, LIMIT_STATS_ROWS, clock_wall());
 	job->stdio = options->stdio;
+	job->commit_helpers = (unsigned)options->commit_helpers;
+	job->listener.caps = listen_caps_new();
 	tls_init();
-	if (set_up(options, operands, &arena, job) != 0) {
+	if (set_up(options, operands, &arena, job) != 0)
 		status = command_fail(&cmd_listen, &job->why);
-		goto out;
-	}
-	/* helpers are forked before the loop starts; one session commits for itself */
-	if (store_uses_commit(&job->receiver.store) && !options->stdio) {
-		if (commit_start(&job->commit, (unsigned)options->commit_helpers, &job->why) != 0) {
-			status = command_fail(&cmd_listen, &job->why);
-			goto out;
-		}
-		job->receiver.store.commit = &job->commit;
-	}
-	sched_run(job_main, job);
-	receive_log_flush(&job->receiver, true);
-	if (job->stats_path != NULL)
+	else
+		status = run(options, job);
+	if (job->stats_path != NULL && status == EX_OK && !options->self_check)
 		look_at_stats(job, true);
-	if (job->ret != 0)
-		status = command_fail(&cmd_listen, &job->why);
-	if (job->receiver.store.commit != NULL)
-		commit_stop(&job->commit, clock_deadline(5000));
-	log_info("%llu messages, %llu of them over TLS", (unsigned long long)job->receiver.messages,
-	    (unsigned long long)job->receiver.messages_tls);
-out:
 	receiver_fini(&job->receiver);
 	rules_free(job->rules);
 	listen_faults_fini(&job->faults);
 	exclude_free(&job->allow);
 	inbound_stats_free(&job->stats);
+	listen_caps_free(job->listener.caps);
 	tls_ctx_free(job->tls.ctx);
 	arena_free(&arena);
 	free(job);

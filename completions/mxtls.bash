@@ -45,7 +45,7 @@ _mxtls() {
     listen:--log) words="text json" ;;
     listen:--cert | listen:--key | listen:--client-ca | listen:--policy | listen:--stats | listen:--fault-ca) files=-f ;;
     listen:--queue) files=-d ;;
-    listen:--tls-exempt | listen:--allow-from | listen:--accept | listen:--relay-from | listen:--deliver | listen:--command-timeout | listen:--clear-folder | listen:--hostname | listen:--max-size | listen:--max-recipients | listen:--max-connections | listen:--max-connections-per-address | listen:--timeout | listen:--handshake-timeout | listen:--drain | listen:--commit-helpers | listen:--log-to | listen:--fault | listen:--fault-seed) return ;;
+    listen:--tls-exempt | listen:--allow-from | listen:--accept | listen:--relay-from | listen:--deliver | listen:--command-timeout | listen:--clear-folder | listen:--hostname | listen:--max-size | listen:--max-recipients | listen:--max-connections | listen:--max-connections-per-address | listen:--timeout | listen:--handshake-timeout | listen:--drain | listen:--commit-helpers | listen:--workers | listen:--user | listen:--log-to | listen:--fault | listen:--fault-seed) return ;;
     completion:completion) words="bash zsh fish" ;;
     *)
         case ${COMP_WORDS[1]} in
@@ -54,7 +54,7 @@ _mxtls() {
         send) words="--from-headers -t --ignore-dots -i --from -f --full-name -F --maildomain --masquerade --masquerade-always --max-size --root-to --default-recipient --aliases --alias-files --alias-programs --alias-user --local --local-domain --policy --via --auth --port --ca-file --ca-dir --dkim --delivery --queue --no-queue --helo --timeout --deadline --resolver --trust-ad --config --log --log-format --json --quiet --verbose -v --help" ;;
         queue) words="--queue --all --from --to --loop --lifetime --delay-notice --policy --via --auth --port --ca-file --ca-dir --dkim --aliases --alias-files --alias-programs --alias-user --local --local-domain --helo --timeout --deadline --resolver --trust-ad --config --maildomain --log --log-format --format --json --nagios --prometheus --warn --crit --verbose -v --help" ;;
         policy) words="--live --address --queue --dkim --connect --requiretls --tls-required-no --log --min-seen --none --day --domain --plain --organization --contact --maildomain --policy --via --auth --port --ca-file --ca-dir --config --helo --timeout --deadline --resolver --trust-ad --json --verbose -v --help" ;;
-        listen) words="--tls --implicit-tls --tls-exempt --cert --key --self-signed --min-tls --client-cert --client-ca --allow-from --accept --relay-from --deliver --queue --policy --command-timeout --mark --clear-folder --hostname --max-size --max-recipients --stdio --max-connections --max-connections-per-address --timeout --handshake-timeout --drain --commit-helpers --log --log-to --stats --list-fields --verbose -v --fault --fault-seed --fault-ca --fault-anywhere --help" ;;
+        listen) words="--tls --implicit-tls --tls-exempt --cert --key --self-signed --min-tls --client-cert --client-ca --allow-from --accept --relay-from --deliver --queue --policy --command-timeout --mark --clear-folder --hostname --max-size --max-recipients --stdio --max-connections --max-connections-per-address --timeout --handshake-timeout --drain --commit-helpers --workers --user --self-check --log --log-to --stats --list-fields --verbose -v --fault --fault-seed --fault-ca --fault-anywhere --help" ;;
         completion) words="--help" ;;
         esac
         ;;

@@ -19,60 +19,22 @@
 
 /* --- caps ----------------------------------------------------------------------------------------- */
 
-struct network {
-	unsigned open;
-	size_t key_len;
-	char key[8];
-};
-
-/* Who counts as one: an IPv4 address, an IPv6 /64. */
-static struct slice
-network_key(const struct addr *peer)
+/* Count a connection in. */
+static enum listen_cap
+cap_enter(struct listener *l, const struct addr *peer, unsigned *slot_r)
 {
-	if (peer->sa.ss_family == AF_INET)
-		return slice_make(
-		    (const char *)&((const struct sockaddr_in *)(const void *)&peer->sa)->sin_addr,
-		    4);
-	return slice_make(
-	    (const char *)&((const struct sockaddr_in6 *)(const void *)&peer->sa)->sin6_addr, 8);
+	enum listen_cap cap =
+	    listen_caps_enter(l->caps, peer, l->max_connections, l->max_per_network, slot_r);
+
+	l->busy = (uint64_t)listen_caps_open(l->caps) * 5 > (uint64_t)l->max_connections * 4;
+	return cap;
 }
 
 static void
-open_add(struct listener *l, int n)
+cap_leave(struct listener *l, unsigned slot)
 {
-	l->open += (unsigned)n;
-	l->busy = (uint64_t)l->open * 5 > (uint64_t)l->max_connections * 4;
-}
-
-/* Count a connection in. NULL when a cap is reached. */
-static struct network *
-cap_enter(struct listener *l, const struct addr *peer)
-{
-	struct slice key = network_key(peer);
-	struct network *network = map_get(&l->networks, key);
-
-	if (l->open >= l->max_connections ||
-	    (network != NULL && network->open >= l->max_per_network))
-		return NULL;
-	if (network == NULL) {
-		network = mem_alloc(sizeof(*network));
-		memcpy(network->key, key.p, key.n);
-		network->key_len = key.n;
-		map_set(&l->networks, key, network);
-	}
-	network->open++;
-	open_add(l, 1);
-	return network;
-}
-
-static void
-cap_leave(struct listener *l, struct network *network)
-{
-	open_add(l, -1);
-	if (--network->open == 0) {
-		map_remove(&l->networks, slice_make(network->key, network->key_len));
-		free(network);
-	}
+	listen_caps_leave(l->caps, slot);
+	l->busy = (uint64_t)listen_caps_open(l->caps) * 5 > (uint64_t)l->max_connections * 4;
 }
 
 /* --- sessions ------------------------------------------------------------------------------------- */
@@ -80,7 +42,7 @@ cap_leave(struct listener *l, struct network *network)
 struct visit {
 	struct listener *listener;
 	const struct smtp_server_config *config;
-	struct network *network;
+	unsigned slot; /* of the caps */
 	struct addr peer;
 	int fd;
 };
@@ -103,7 +65,7 @@ visit_fiber(void *arg)
 	struct visit *v = arg;
 
 	visit_serve(v);
-	cap_leave(v->listener, v->network);
+	cap_leave(v->listener, v->slot);
 	free(v);
 }
 
@@ -111,7 +73,7 @@ visit_fiber(void *arg)
 
 struct visit_child {
 	struct child child;
-	struct network *network;
+	unsigned slot;
 	struct visit_child *next;
 };
 
@@ -134,13 +96,13 @@ visit_fork(struct listener *l, struct visit *v)
 	struct fail why;
 
 	keep[n++] = v->fd;
-	c->network = v->network;
+	c->slot = v->slot;
 	if (child_fork(&c->child, visit_child_main, v, keep, n, &why) == 0) {
 		c->next = children;
 		children = c;
 	} else {
 		log_error("%s", why.text);
-		cap_leave(l, v->network);
+		cap_leave(l, v->slot);
 		free(c);
 	}
 	close(v->fd);
@@ -161,7 +123,7 @@ children_reap(struct listener *l, int64_t deadline)
 			continue;
 		}
 		*link = c->next;
-		cap_leave(l, c->network);
+		cap_leave(l, c->slot);
 		free(c);
 	}
 }
@@ -211,7 +173,7 @@ refuse(struct listener *l, const struct addr *peer, const char *reason, int fd)
 static void
 admit(struct listener *l, const struct listener_address *at, int fd, const struct addr *peer)
 {
-	struct network *network;
+	unsigned slot;
 	struct fail why;
 
 	if (l->allow != NULL && !exclude_addr(l->allow, peer)) {
@@ -220,23 +182,23 @@ admit(struct listener *l, const struct listener_address *at, int fd, const struc
 		    "554 5.7.1 No service for your address\r\n", fd);
 		return;
 	}
-	network = cap_enter(l, peer);
-	if (network == NULL) {
+	enum listen_cap cap = cap_enter(l, peer, &slot);
+	if (cap != LISTEN_CAP_NONE) {
 		refuse(l, peer,
-		    l->open >= l->max_connections ? "too many connections"
-						  : "too many connections of this client",
+		    cap == LISTEN_CAP_ALL ? "too many connections"
+					  : "too many connections of this client",
 		    fd);
 		return;
 	}
 	l->accepted++;
 	struct visit *v = mem_alloc(sizeof(*v));
-	*v = (struct visit){ l, at->config, network, *peer, fd };
+	*v = (struct visit){ l, at->config, slot, *peer, fd };
 	if (!sched_has_fibers()) {
 		visit_fork(l, v);
 	} else if (fiber_spawn(visit_fiber, v, "session", DEADLINE_NEVER, &why) != 0) {
 		log_error("%s", why.text);
 		refuse(l, peer, why.text, fd);
-		cap_leave(l, network);
+		cap_leave(l, slot);
 		free(v);
 	}
 }
@@ -357,7 +319,8 @@ impatience_fiber(void *arg)
 int
 listener_run(struct listener *l, struct fail *why)
 {
-	map_init(&l->networks);
+	if (!listen_caps_join(l->caps))
+		return fail_set(why, FAIL_OS, "too many processes accept connections");
 	if (!sched_has_fibers())
 		signals_stop_by_hand();
 	l->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -367,8 +330,9 @@ listener_run(struct listener *l, struct fail *why)
 	if (l->reserve_fd >= 0)
 		close(l->reserve_fd);
 	if (sched_has_fibers()) {
-		if (l->open > 0)
-			log_info("stopping: %u sessions have %lld s to finish", l->open,
+		unsigned open = listen_caps_own(l->caps);
+		if (open > 0)
+			log_info("stopping: %u sessions have %lld s to finish", open,
 			    (long long)(l->drain_ms / 1000));
 		fiber_spawn(impatience_fiber, NULL, "signals", DEADLINE_NEVER, NULL);
 		sched_stop_idle(clock_ms());
@@ -376,6 +340,5 @@ listener_run(struct listener *l, struct fail *why)
 	} else {
 		children_stop(l);
 	}
-	map_free(&l->networks);
 	return ret;
 }

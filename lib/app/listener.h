@@ -7,8 +7,8 @@
 
 #include "app/exclude.h"
 #include "app/listen_address.h"
+#include "app/listen_caps.h"
 #include "app/receive.h"
-#include "base/map.h"
 
 /*
  * The accept loop of `listen`: connections within their caps become sessions, each in a fiber, or,
@@ -25,6 +25,7 @@ struct listener {
 	size_t n;
 	struct receiver *receiver;
 	const struct exclude *allow; /* networks of clients that are served; NULL: all */
+	struct listen_caps *caps;    /* counts the connections of all processes that serve */
 	unsigned max_connections, max_per_network; /* a network: an IPv4 address or an IPv6 /64 */
 	int64_t drain_ms;
 	/* every 10 seconds, and at once on SIGHUP and SIGUSR1: look what changed or is due. May be NULL */
@@ -32,11 +33,9 @@ struct listener {
 	void *look_ctx;
 
 	/* private */
-	unsigned open;
 	bool busy; /* more than 80 % of max_connections are open: for smtp_server_config.busy */
-	struct map networks; /* open connections of each */
-	int64_t look_at;     /* when the next look is due */
-	int reserve_fd;      /* given up for a moment when descriptors run out */
+	int64_t look_at; /* when the next look is due */
+	int reserve_fd;  /* given up for a moment when descriptors run out */
 	uint64_t accepted, refused;
 };
 

@@ -34,6 +34,7 @@ void
 receiver_init(struct receiver *r, const char *hostname)
 {
 	memset(r, 0, sizeof(*r));
+	r->tell_fd = -1;
 	accept_init(&r->accept, hostname);
 	r->store.accept = &r->accept;
 	r->store.hostname = hostname;

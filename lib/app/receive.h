@@ -21,6 +21,7 @@ struct receiver {
 	bool log_json;
 	struct flood flood;          /* bounds the log */
 	struct inbound_stats *stats; /* NULL: nobody asks */
+	int tell_fd;                 /* or a supervisor counts (app/inbound_tell.h); -1 */
 
 	/* counters */
 	uint64_t messages, messages_tls;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/inbound_tell.h"
 #include "base/clock.h"
 #include "base/facts.h"
 #include "base/log.h"
@@ -169,6 +170,8 @@ receive_log_message(struct receiver *r, const struct smtp_session *s, const char
 	f.outcome = arena_strdup(&arena, outcome);
 	if (r->stats != NULL)
 		inbound_stats_add(r->stats, &f);
+	if (r->tell_fd >= 0)
+		inbound_tell(r->tell_fd, &f);
 	if (r->log_json) {
 		recipient_facts(&arena, s, &f);
 		put(r, &f);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/uio.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -58,6 +59,14 @@ log_reopen(void)
 	close(log_fd);
 	log_fd = fd;
 	return 0;
+}
+
+void
+log_prepare(void)
+{
+	tzset();
+	if (log_to_syslog)
+		openlog(log_tag, LOG_PID | LOG_NDELAY, LOG_MAIL);
 }
 
 void

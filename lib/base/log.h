@@ -29,6 +29,8 @@ void log_json_set(bool json);
  * anew when it is needed. Returns the descriptor that must stay open, -1 for none.
  */
 int log_forked(void);
+/* Open what it needs now: afterwards this process may open nothing more. */
+void log_prepare(void);
 
 /* A line for that log only: what happened to a message. plain: without time and tag (NDJSON). */
 void log_event(const char *line, bool plain);

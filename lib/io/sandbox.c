@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,6 +43,23 @@ sandbox_user_become(const struct sandbox_user *user, struct fail *why)
 	return 0;
 }
 
+int
+sandbox_user_borrow(const struct sandbox_user *user, struct fail *why)
+{
+	if (setgroups(0, NULL) == 0 && setegid(user->gid) == 0 && seteuid(user->uid) == 0)
+		return 0;
+	fail_errno(why, FAIL_OS, "cannot be user %lu for a moment", (unsigned long)user->uid);
+	sandbox_user_return();
+	return -1;
+}
+
+void
+sandbox_user_return(void)
+{
+	if (seteuid(getuid()) != 0 || setegid(getgid()) != 0)
+		abort(); /* nobody may go on as somebody else */
+}
+
 static void
 lacks_add(struct sandbox_lacks *lacks, const char *part, const char *reason)
 {
@@ -70,7 +88,7 @@ lacks_add(struct sandbox_lacks *lacks, const char *part, const char *reason)
 #define FS_FIRST ((UINT64_C(1) << 13) - 1) /* all of interface 1 */
 #define FS_EXECUTE (UINT64_C(1) << 0)
 #define FS_WRITE (UINT64_C(1) << 1)
-#define FS_READ (UINT64_C(1) << 2 | UINT64_C(1) << 3)
+#define FS_READ_FILE (UINT64_C(1) << 2)
 
 struct ruleset { /* landlock_ruleset_attr, as of interface 6 */
 	uint64_t fs, net, scoped;
@@ -83,20 +101,27 @@ all_file_rights(long interface)
 	       (interface >= 5 ? FS_IOCTL_DEV : 0);
 }
 
-/* rights below a folder, or of a file. */
+/* rights below an open folder, or of a file. */
+static int
+allow_fd(int ruleset, int fd, uint64_t rights, const char *name, struct fail *why)
+{
+	struct landlock_path_beneath_attr rule = { .allowed_access = rights, .parent_fd = fd };
+
+	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0U) == 0)
+		return 0;
+	return fail_errno(why, FAIL_OS, "landlock: %s", name);
+}
+
 static int
 allow_path(int ruleset, const char *path, uint64_t rights, struct fail *why)
 {
-	struct landlock_path_beneath_attr rule = { .allowed_access = rights,
-		.parent_fd = open(path, O_PATH | O_CLOEXEC) };
+	int fd = open(path, O_PATH | O_CLOEXEC);
 
-	if (rule.parent_fd < 0)
+	if (fd < 0)
 		return fail_errno(why, FAIL_OS, "landlock: cannot open %s", path);
-	long added = syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0U);
-	int saved = errno;
-	close(rule.parent_fd);
-	errno = saved;
-	return added == 0 ? 0 : fail_errno(why, FAIL_OS, "landlock: %s", path);
+	int ret = allow_fd(ruleset, fd, rights, path, why);
+	close(fd);
+	return ret;
 }
 
 static int
@@ -104,12 +129,13 @@ allow_paths(int ruleset, const struct sandbox *sandbox, long interface, struct f
 {
 	uint64_t all = all_file_rights(interface) & ~(FS_EXECUTE | FS_IOCTL_DEV);
 
-	if (allow_path(ruleset, "/dev/null", FS_WRITE | UINT64_C(1) << 2, why) != 0)
-		return -1;
-	if (sandbox->programs && allow_path(ruleset, "/", FS_EXECUTE | FS_READ, why) != 0)
+	if (allow_path(ruleset, "/dev/null", FS_WRITE | FS_READ_FILE, why) != 0)
 		return -1;
 	for (size_t i = 0; i < sandbox->dirs_n; i++)
 		if (allow_path(ruleset, sandbox->dirs[i], all, why) != 0)
+			return -1;
+	for (size_t i = 0; i < sandbox->dir_fds_n; i++)
+		if (allow_fd(ruleset, sandbox->dir_fds[i], all, "open folder", why) != 0)
 			return -1;
 	return 0;
 }
@@ -126,10 +152,9 @@ restrict_files(const struct sandbox *sandbox, struct sandbox_lacks *lacks, struc
 				   : "this kernel has none, or it is switched off");
 		return 0;
 	}
-	/* a program that is run may need the network and its own kin */
 	struct ruleset attr = { .fs = all_file_rights(interface),
-		.net = interface >= 4 && !sandbox->sockets && !sandbox->programs ? NET_TCP : 0,
-		.scoped = interface >= 6 && !sandbox->programs ? SCOPES : 0 };
+		.net = interface >= 4 && !sandbox->sockets ? NET_TCP : 0,
+		.scoped = interface >= 6 && !sandbox->processes ? SCOPES : 0 };
 	/* as much of it as this interface knows */
 	size_t size = interface >= 6 ? 24 : interface >= 4 ? 16 : 8;
 	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0U);
@@ -154,10 +179,10 @@ static const char *const never[] = { "ptrace", "process_vm_readv", "process_vm_w
 	"clock_settime", "adjtimex", "clock_adjtime", "sethostname", "setdomainname", "iopl",
 	"ioperm", "setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups",
 	"setfsuid", "setfsgid", NULL };
-static const char *const of_programs[] = { "execve", "execveat", "fork", "vfork", "clone", "clone3",
+static const char *const of_programs[] = { "execve", "execveat", NULL };
+static const char *const of_processes[] = { "fork", "vfork", "clone", "clone3", "socketpair",
 	NULL };
-static const char *const of_sockets[] = { "socket", "socketpair", "connect", "bind", "listen",
-	NULL };
+static const char *const of_sockets[] = { "socket", "connect", "bind", "listen", NULL };
 
 static __typeof__(seccomp_init) *filter_new;
 static __typeof__(seccomp_rule_add_array) *filter_add;
@@ -187,6 +212,8 @@ deny_all(const struct sandbox *sandbox, scmp_filter_ctx filter)
 
 	if (result == 0 && !sandbox->programs)
 		result = deny(filter, of_programs);
+	if (result == 0 && !sandbox->processes && !sandbox->programs)
+		result = deny(filter, of_processes);
 	if (result == 0 && !sandbox->sockets && !sandbox->programs)
 		result = deny(filter, of_sockets);
 	return result;

@@ -14,11 +14,14 @@
  * libseccomp, which is opened when needed. What the kernel or the machine lacks is told, not fatal.
  */
 struct sandbox {
-	const char *const
-	    *dirs; /* below these, files may be read, made, written, linked, removed */
+	/* below these, files may be read, made, written, linked, removed; by name, or open */
+	const char *const *dirs;
 	size_t dirs_n;
-	bool programs; /* may run programs, for that fork, and read what they need */
-	bool sockets;  /* may open new sockets; those that are open already stay as they are */
+	const int *dir_fds;
+	size_t dir_fds_n;
+	bool processes; /* may fork */
+	bool programs;  /* may run programs: they need files, sockets and processes of their own */
+	bool sockets;   /* may open new sockets; those that are open already stay as they are */
 };
 
 /* What could not be given up, as text for the log. */
@@ -44,6 +47,13 @@ int sandbox_user_find(const char *name, struct sandbox_user *user_r, struct fail
 
 /* Become that user, without supplementary groups and without a way back. Fails with OS. */
 int sandbox_user_become(const struct sandbox_user *user, struct fail *why);
+
+/*
+ * Be that user until sandbox_user_return, as far as files are concerned: what is made in between is the user's, and what
+ * the user may not do fails. Fails with OS.
+ */
+int sandbox_user_borrow(const struct sandbox_user *user, struct fail *why);
+void sandbox_user_return(void);
 
 /*
  * Prove it: a child enters the sandbox (after becoming user, NULL for nobody else) and tries what it should not be

@@ -48,8 +48,9 @@ static bool
 write_prevented(const struct sandbox *sandbox)
 {
 	(void)sandbox;
-	/* not created: O_TMPFILE has no name */
-	int fd = open("/tmp", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	/* everybody may write there; not created: O_TMPFILE has no name. /tmp may be for messages on their way */
+	const char *dir = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+	int fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
 	bool held = refused(fd);
 
 	if (fd >= 0)
@@ -58,20 +59,32 @@ write_prevented(const struct sandbox *sandbox)
 }
 
 static bool
+make_file(int dir)
+{
+	int fd = dir < 0 ? -1
+			 : openat(dir, ".mxtls-self-check", O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC,
+			       0600);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return unlinkat(dir, ".mxtls-self-check", 0) == 0;
+}
+
+static bool
 own_files_work(const struct sandbox *sandbox)
 {
+	bool work = true;
+
 	for (size_t i = 0; i < sandbox->dirs_n; i++) {
 		int dir = open(sandbox->dirs[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		int fd = dir < 0 ? -1
-				 : openat(dir, ".mxtls-self-check",
-				       O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-		if (fd < 0)
-			return false;
-		close(fd);
-		unlinkat(dir, ".mxtls-self-check", 0);
-		close(dir);
+		work &= make_file(dir);
+		if (dir >= 0)
+			close(dir);
 	}
-	return true;
+	for (size_t i = 0; i < sandbox->dir_fds_n; i++)
+		work &= make_file(sandbox->dir_fds[i]);
+	return work;
 }
 
 static bool
@@ -135,6 +148,12 @@ no_programs(const struct sandbox *sandbox)
 }
 
 static bool
+no_processes(const struct sandbox *sandbox)
+{
+	return !sandbox->processes && !sandbox->programs;
+}
+
+static bool
 no_sockets(const struct sandbox *sandbox)
 {
 	return !sandbox->sockets && !sandbox->programs;
@@ -143,7 +162,7 @@ no_sockets(const struct sandbox *sandbox)
 static bool
 has_dirs(const struct sandbox *sandbox)
 {
-	return sandbox->dirs_n > 0;
+	return sandbox->dirs_n + sandbox->dir_fds_n > 0;
 }
 
 /* Running a program ends the child where it is not prevented: last. */
@@ -151,11 +170,11 @@ static const struct trial trials[] = {
 	{ "no privileges by setuid programs", privileges_prevented, NULL, "" },
 	{ "no way to become root", root_prevented, NULL, "user" },
 	{ "no file of others is read", read_prevented, no_programs, "landlock" },
-	{ "no file is made elsewhere", write_prevented, NULL, "landlock" },
+	{ "no file is made elsewhere", write_prevented, no_programs, "landlock" },
 	{ "files of the delivery can be made", own_files_work, has_dirs, "" },
 	{ "no new socket", socket_prevented, no_sockets, "seccomp" },
 	{ "no other process is looked into", trace_prevented, NULL, "seccomp" },
-	{ "no new process", fork_prevented, no_programs, "seccomp" },
+	{ "no new process", fork_prevented, no_processes, "seccomp" },
 	{ "no program is run", program_prevented, no_programs, "seccomp" },
 };
 #define TRIALS (sizeof(trials) / sizeof(trials[0]))
@@ -227,7 +246,11 @@ sandbox_check(const struct sandbox *sandbox, const struct sandbox_user *user, sa
 	if (pipe2(fds, O_CLOEXEC) != 0)
 		return fail_errno(why, FAIL_OS, "pipe");
 	check.fd = fds[1];
-	int forked = child_fork(&child, check_child, &check, &fds[1], 1, why);
+	int keep[16] = { fds[1] };
+	size_t keep_n = 1;
+	for (size_t i = 0; i < sandbox->dir_fds_n && keep_n < 16; i++)
+		keep[keep_n++] = sandbox->dir_fds[i];
+	int forked = child_fork(&child, check_child, &check, keep, keep_n, why);
 	close(fds[1]);
 	/* the last that was written is the whole of it */
 	ssize_t n = 0;

@@ -285,12 +285,12 @@ sched_loop(void)
 	}
 }
 
-static bool
-fibers_disabled(void)
+bool
+sched_wants_fibers(void)
 {
 	const char *value = secure_getenv("MXTLS_NO_FIBERS");
 
-	return value != NULL && strcmp(value, "1") == 0;
+	return value == NULL || strcmp(value, "1") != 0;
 }
 
 void
@@ -299,7 +299,7 @@ sched_run(fiber_fn *fn, void *arg)
 	struct fail why;
 
 	sched.stop_cap = sched.idle_cap = sched.plain_cap = DEADLINE_NEVER;
-	if (fibers_disabled()) {
+	if (!sched_wants_fibers()) {
 		fn(arg);
 		return;
 	}

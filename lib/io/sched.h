@@ -23,6 +23,8 @@ typedef void fiber_fn(void *arg);
  */
 void sched_run(fiber_fn *fn, void *arg);
 
+/* Whether sched_run will have real fibers. */
+bool sched_wants_fibers(void);
 /* True inside sched_run with real fibers. */
 bool sched_has_fibers(void);
 

@@ -4,6 +4,9 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -110,7 +113,7 @@ reap(struct supervisor *s, bool stopping)
 		if (!slot->old && !stopping)
 			plan_replacement(s, slot);
 		if (s->w->ended != NULL)
-			s->w->ended(s->w->arg, slot->number);
+			s->w->ended(s->w->arg, slot->child.pid);
 		*slot = s->slots[--s->n];
 	}
 }
@@ -177,13 +180,17 @@ wait_event(struct supervisor *s, int64_t until)
 {
 	struct io_fd fds[IO_WAIT_MAX] = { { signals_fd(), IO_READ, 0 } };
 	size_t n = 1;
+	bool reads = s->w->readable != NULL && s->w->read_fd >= 0;
 
+	if (reads)
+		fds[n++] = (struct io_fd){ s->w->read_fd, IO_READ, 0 };
 	/* one look at a time is bounded; who does not fit in is seen a second later */
 	for (size_t i = 0; i < s->n && n < IO_WAIT_MAX; i++)
 		fds[n++] = (struct io_fd){ s->slots[i].child.wait_fd, IO_READ, 0 };
-	if (s->n >= IO_WAIT_MAX && until > clock_deadline(1000))
+	if (s->n > n - 1 - reads && until > clock_deadline(1000))
 		until = clock_deadline(1000);
-	io_wait_many(fds, n, until, NULL);
+	if (io_wait_many(fds, n, until, NULL) > 0 && reads && fds[1].revents != 0)
+		s->w->readable(s->w->arg);
 }
 
 static void
@@ -195,7 +202,7 @@ take_signals(struct supervisor *s)
 		if (signo == SIGHUP)
 			take_over(s);
 		else if (signo == SIGUSR1)
-			kill_workers(s, SIGUSR1);
+			s->w->status(s->w->arg);
 	}
 }
 
@@ -243,12 +250,14 @@ stop(struct supervisor *s)
 int
 workers_run(struct workers *workers, struct fail *why)
 {
-	static const int caught[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1 };
+	static const int caught[] = { SIGINT, SIGTERM, SIGHUP };
 	struct supervisor s = { .w = workers, .tick = clock_deadline(workers->tick_ms) };
 
 	signals_stop_by_hand();
 	for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
 		signals_catch(caught[i]);
+	if (workers->status != NULL)
+		signals_catch(SIGUSR1);
 	for (unsigned number = 0; number < WORKERS_MAX; number++)
 		s.restart[number] = DEADLINE_NEVER;
 	int ret = 0;
@@ -257,5 +266,15 @@ workers_run(struct workers *workers, struct fail *why)
 	if (ret == 0)
 		supervise(&s);
 	stop(&s);
+	if (workers->readable != NULL)
+		workers->readable(workers->arg);
 	return ret;
+}
+
+void
+workers_follow(void)
+{
+#ifdef __linux__
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+#endif
 }

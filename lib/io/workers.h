@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/fail.h"
 
@@ -16,7 +17,7 @@
  *
  * INT, TERM: the workers are told to finish (TERM); after drain_ms, or at a second signal, they are
  * killed. HUP: reload() prepares what the next workers get; when it succeeds new ones take over and
- * the old ones are told to finish; when it fails everything stays. USR1 is passed on.
+ * the old ones are told to finish; when it fails everything stays.
  */
 struct workers {
 	unsigned n;       /* 1 to WORKERS_MAX */
@@ -26,7 +27,12 @@ struct workers {
 	/* In the supervisor; NULL: HUP starts new workers with what there is. */
 	int (*reload)(void *arg, struct fail *why);
 	/* In the supervisor, after the end of a worker; NULL for none. */
-	void (*ended)(void *arg, unsigned number);
+	void (*ended)(void *arg, pid_t pid);
+	/* In the supervisor, when read_fd (-1: none) can be read, and once at the end; NULL for none. */
+	void (*readable)(void *arg);
+	int read_fd;
+	/* In the supervisor on USR1; NULL: it is not caught. */
+	void (*status)(void *arg);
 	/* In the supervisor every tick_ms (0: never); true: as if HUP had come. */
 	bool (*tick)(void *arg);
 	int64_t tick_ms;
@@ -37,9 +43,12 @@ struct workers {
 };
 
 /*
- * Serve until told to stop; INT, TERM, HUP and USR1 are caught here. Returns 0 when all workers ended as told, or -1 with
+ * Serve until told to stop; INT, TERM, HUP (and USR1) are caught here. Returns 0 when all workers ended as told, or -1 with
  * why: OS (the first workers could not be started).
  */
 int workers_run(struct workers *workers, struct fail *why);
+
+/* In a worker, after it became another user: end when the supervisor dies (TERM; Linux only). */
+void workers_follow(void);
 
 #endif

@@ -1,0 +1,40 @@
+#ifndef APP_LISTEN_CAPS_H
+#define APP_LISTEN_CAPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "io/addr.h"
+
+/*
+ * How many connections are open, in all and of one network (an IPv4 address, an IPv6 /64), over all
+ * processes that accept them: a table in memory that they share. Each process counts in a row of its
+ * own, so that the counts of one that dies can be taken away. Networks are told apart by a keyed hash
+ * of 16384 values: two that fall together share a cap, and nobody can choose that.
+ */
+#define LISTEN_CAPS_ROWS 128
+#define LISTEN_CAPS_SLOTS 16384
+
+struct listen_caps;
+
+/* Before the first fork. Never fails but for want of memory, which ends the process. */
+struct listen_caps *listen_caps_new(void);
+void listen_caps_free(struct listen_caps *caps);
+
+/* Take a row for this process; once in each that calls the functions below. False when no row is free. */
+bool listen_caps_join(struct listen_caps *caps);
+/* That process has ended: its connections are closed. */
+void listen_caps_forget(struct listen_caps *caps, pid_t pid);
+
+enum listen_cap { LISTEN_CAP_NONE, LISTEN_CAP_ALL, LISTEN_CAP_NETWORK };
+/* Count a connection in, or tell which cap is reached. *slot_r: for listen_caps_leave. */
+enum listen_cap listen_caps_enter(struct listen_caps *caps, const struct addr *peer,
+    unsigned max_all, unsigned max_network, unsigned *slot_r);
+void listen_caps_leave(struct listen_caps *caps, unsigned slot);
+
+/* Open connections: of all processes, of this one. */
+unsigned listen_caps_open(const struct listen_caps *caps);
+unsigned listen_caps_own(const struct listen_caps *caps);
+
+#endif
