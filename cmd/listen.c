@@ -38,8 +38,10 @@ struct listen_options {
 	const char *hostname, *deliver, *queue, *policy, *log_to, *client_ca, *stats, *clear_folder,
 	    *user; /* NULL: not given */
 	struct strs certs, keys, accept, relay_from, faults, allow, exempt;
-	int64_t max_size, max_recipients, max_connections, max_connections_per_address;
-	int64_t timeout_ms, handshake_ms, drain_ms, commit_helpers, command_ms, fault_seed, workers;
+	int64_t max_size, max_recipients, max_messages, max_errors, max_connections,
+	    max_connections_per_address;
+	int64_t timeout_ms, lifetime_ms, handshake_ms, drain_ms, commit_helpers, command_ms,
+	    fault_seed, workers;
 	const char *fault_ca;                        /* NULL: not given */
 	int tls, min_tls, client_cert, log, verbose; /* min_tls: enum tls_version */
 	bool self_signed, implicit_tls, mark, stdio, fault_anywhere, list_fields, self_check;
@@ -115,6 +117,13 @@ static const struct opt listen_opts[] = {
 	    .initial = "50"),
 	ROW(DURATION, timeout_ms, "timeout", 0, "TIME", "wait for one command at most", .min = 1,
 	    .initial = "300s"),
+	ROW(DURATION, lifetime_ms, "lifetime", 0, "TIME",
+	    "of a session at most, without message text that keeps its rate", .min = 1,
+	    .initial = "20m"),
+	ROW(INT, max_errors, "max-errors", 0, "N", "errors of a session, then 421", .min = 1,
+	    .max = 10000, .initial = "10"),
+	ROW(INT, max_messages, "max-messages", 0, "N", "messages of a session; 0: no limit",
+	    .min = 0, .max = INT32_MAX, .initial = "0"),
 	ROW(DURATION, handshake_ms, "handshake-timeout", 0, "TIME", "for a TLS handshake at most",
 	    .min = 1, .initial = "30s"),
 	ROW(DURATION, drain_ms, "drain", 0, "TIME", "after SIGTERM, wait for sessions at most",
@@ -555,6 +564,9 @@ set_up(const struct listen_options *options, const struct strs *operands, struct
 	config->max_recipients = (unsigned)options->max_recipients;
 	config->command_timeout_ms = options->timeout_ms;
 	config->handshake_timeout_ms = options->handshake_ms;
+	config->lifetime_ms = options->lifetime_ms;
+	config->max_errors = (unsigned)options->max_errors;
+	config->max_messages = (unsigned)options->max_messages;
 	config->tls = (enum smtp_server_tls)options->tls;
 	config->implicit_tls = options->implicit_tls;
 	config->tls_exempt = (const char *const *)options->exempt.v;

@@ -240,6 +240,116 @@ served() {
 }
 
 # bats test_tags=fibers
+@test "1,000 clients that drip a command keep no good one from its 250, though the places run out (reference S14)" {
+    start drips --max-connections 1150 --max-connections-per-address 20
+    run -0 timeout 120 python3 - "$AT" <<'PYTHON'
+import smtplib, socket, sys, threading, time
+host, port = sys.argv[1].split(":")
+drips = []
+for i in range(1000):
+    s = socket.create_connection((host, int(port)), 20, ("127.0.%d.%d" % (1 + i // 200, 1 + i % 200), 0))
+    s.setblocking(False)
+    drips.append(s)
+stop = threading.Event()
+def drip():
+    while not stop.is_set():
+        for s in drips:
+            try:
+                s.send(b"E")
+            except OSError:
+                pass
+        stop.wait(1)
+thread = threading.Thread(target=drip)
+thread.start()
+try:
+    begin = time.monotonic()
+    with smtplib.SMTP(host, int(port), "client.box.test", 20) as s:
+        s.starttls()
+        s.sendmail("a@sender.test", ["u@ok.test"], "Subject: x\r\n\r\nx\r\n")
+    print("taken after %.1f s" % (time.monotonic() - begin))
+    # a whole line has its deadline, 10 s by now, however often a byte comes: until there is room again
+    end, gone = time.monotonic() + 60, set()
+    while len(gone) < 80 and time.monotonic() < end:
+        time.sleep(0.2)
+        for s in drips:
+            try:
+                if b"421 4.4.2" in s.recv(200):
+                    gone.add(s)
+            except OSError:
+                pass
+    print(len(gone), "let go")
+    assert len(gone) >= 80
+finally:
+    stop.set()
+    thread.join()
+PYTHON
+    matches '^taken after [0-9]\.[0-9] s$'
+    has "let go"
+}
+
+@test "--lifetime, --max-errors, --max-messages: a session that takes too long, too many or too much ends with 421" {
+    start life --lifetime 1s --max-errors 3 --max-messages 2
+    dial "$AT"
+    hear 220
+    hear 421
+    hear closed
+    local i
+    dial "$AT"
+    hear 220
+    say NONSENSE
+    hear 500
+    say NONSENSE
+    hear 500
+    say NONSENSE
+    hear "421 4.7.0 Too many errors"
+    hear closed
+    run -0 python3 - "$AT" <<'PYTHON'
+import smtplib, sys
+s = smtplib.SMTP(*sys.argv[1].split(":"), "client.box.test", 20)
+s.ehlo()
+assert s.esmtp_features["limits"] == "RCPTMAX=100 MAILMAX=2", s.esmtp_features
+for i in range(2):
+    s.sendmail("a@sender.test", ["u@ok.test"], "Subject: x\r\n\r\nx\r\n")
+print(s.mail("a@sender.test"))
+PYTHON
+    has "421, b'4.7.0 No more messages in this session"
+    new_mail "$D/life" 2
+}
+
+# bats test_tags=fibers
+@test "a big message passes in constant memory, in clear and over TLS" {
+    listen_start big --self-signed --accept ok.test --deliver discard --max-size 1G 127.0.0.1:0
+    run -0 timeout 240 python3 - "$(listen_at big)" "$(peer_pid big)" <<'PYTHON'
+import smtplib, sys
+host, port = sys.argv[1].split(":")
+def peak():
+    return int(next(l for l in open("/proc/%s/status" % sys.argv[2]) if l.startswith("VmHWM")).split()[1])
+def big(tls, size):
+    s = smtplib.SMTP(host, int(port), "client.box.test", 60)
+    if tls:
+        s.starttls()
+    s.ehlo()
+    s.mail("a@sender.test")
+    s.rcpt("u@ok.test")
+    s.docmd("DATA")
+    block = b"Subject: this is no header any more, and long enough for a line\r\n" * 1024
+    for i in range(size // len(block)):
+        s.send(block)
+    s.send(b".\r\n")
+    assert s.getreply()[0] == 250
+    s.quit()
+for tls in (False, True):
+    big(tls, 1 << 20)
+before = peak()
+for tls in (False, True):
+    big(tls, 150 << 20)
+print("grown by", peak() - before, "KiB")
+assert peak() - before < 16384, peak() - before
+PYTHON
+    has "grown by"
+}
+
+# bats test_tags=fibers
 @test "running out of descriptors: those who come get 421 or wait, and it recovers (reference S16)" {
     peer_start emfile '^listening on' prlimit --nofile=24:24 "$MXTLS" listen --tls off --accept ok.test \
         --deliver "maildir:$D/emfile" 127.0.0.1:0

@@ -266,7 +266,7 @@ receive_log_session(struct receiver *r, const struct smtp_session *s)
 	f.ended = word(&arena, s->ended == NULL ? "" : s->ended);
 	if (r->log_json)
 		put(r, &f);
-	else
+	else if (log_wants(LOG_LEVEL_DEBUG))
 		say(r, &f, "session of %s ended: %s, %u messages, %u commands, %s",
 		    s->helo[0] == '\0' ? "nobody" : s->helo, s->ended == NULL ? "" : s->ended,
 		    s->messages, s->commands, tls_text(s));

@@ -29,6 +29,12 @@ log_level_set(enum log_level level)
 	max_level = level;
 }
 
+bool
+log_wants(enum log_level level)
+{
+	return level <= max_level || (level <= LOG_LEVEL_INFO && (log_fd >= 0 || log_to_syslog));
+}
+
 int
 log_open(const char *where, const char *tag)
 {
@@ -154,7 +160,7 @@ log_line(enum log_level level, const char *fmt, va_list ap)
 	char text[LIMIT_LOG_LINE_BYTES], line[LIMIT_LOG_LINE_BYTES + 64];
 	int saved = errno;
 
-	if (level > max_level && (level > LOG_LEVEL_INFO || (log_fd < 0 && !log_to_syslog)))
+	if (!log_wants(level))
 		return;
 	vsnprintf(text, sizeof(text), fmt, ap);
 	text_sanitize(text);

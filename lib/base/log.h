@@ -12,6 +12,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 
 /* Lines above this level are dropped. Default: WARN. */
 void log_level_set(enum log_level level);
+/* Does a line of this level go anywhere? */
+bool log_wants(enum log_level level);
 
 /*
  * A log besides: "syslog" (facility mail), a file that lines are appended to, each by one write, or

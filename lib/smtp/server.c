@@ -131,7 +131,10 @@ serve_event(struct serve *s, enum smtp_event event, const struct smtp_path *path
 static bool
 too_many_errors(struct serve *s)
 {
-	if (++s->session.errors < s->session.config->max_errors)
+	/* reference S14: who makes errors while others wait for a place gives his to them */
+	unsigned most = serve_busy(s, INT64_MAX) ? 1 : s->session.config->max_errors;
+
+	if (++s->session.errors < most)
 		return false;
 	serve_goodbye(s, 421, "4.7.0", "Too many errors", "too many errors");
 	return true;
@@ -214,17 +217,19 @@ static void
 ehlo_reply(struct serve *s)
 {
 	const struct smtp_server_config *config = s->session.config;
-	char text[600];
+	char text[640], mailmax[32] = "";
 
+	if (config->max_messages > 0)
+		snprintf(mailmax, sizeof(mailmax), " MAILMAX=%u", config->max_messages);
 	int n = snprintf(text, sizeof(text),
 	    "250-%s\r\n250-PIPELINING\r\n250-SIZE %lld\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n%s%s%s"
-	    "250-LIMITS RCPTMAX=%u\r\n250 ENHANCEDSTATUSCODES\r\n",
+	    "250-LIMITS RCPTMAX=%u%s\r\n250 ENHANCEDSTATUSCODES\r\n",
 	    config->hostname, (long long)config->max_message_bytes,
 	    !serve_tls_available(s) || serve_fault(s, SMTP_FAULT_HIDE) != NULL ? ""
 	    : serve_fault(s, SMTP_FAULT_MASK) != NULL                          ? "250-XXXXXXXA\r\n"
 									       : "250-STARTTLS\r\n",
 	    s->session.tls && config->requiretls ? "250-REQUIRETLS\r\n" : "",
-	    config->dsn ? "250-DSN\r\n" : "", config->max_recipients);
+	    config->dsn ? "250-DSN\r\n" : "", config->max_recipients, mailmax);
 	if (serve_faulty_reply(s, text, (size_t)n) == SERVE_AS_PLANNED)
 		serve_write(s, text, (size_t)n);
 }
@@ -401,16 +406,28 @@ may_group(const struct serve *s)
 		   strcmp(s->point, "RSET") == 0);
 }
 
+/*
+ * Whoever waits while the slots run out waits no longer than a busy server does, also when they ran out after the wait
+ * began: so the wait is looked at again in between. What has come of the line stays.
+ */
 static int
 next_command(struct serve *s, struct slice *line_r, struct fail *why)
 {
 	const struct smtp_server_config *config = s->session.config;
-	bool busy = serve_busy(s, config->command_timeout_ms);
+	int64_t since = clock_ms(), end = serve_deadline(s, config->command_timeout_ms);
 
 	if (!may_group(s) && conn_flush(s->conn, s->deadline, why) != 0)
 		return -1;
-	return conn_read_line(s->conn, LIMIT_COMMAND_LINE_BYTES, !config->local, line_r,
-	    serve_deadline(s, busy ? config->busy_timeout_ms : config->command_timeout_ms), why);
+	for (;;) {
+		int64_t look = config->busy == NULL ? end : clock_deadline(config->busy_timeout_ms);
+		if (conn_read_line(s->conn, LIMIT_COMMAND_LINE_BYTES, !config->local, line_r,
+			look < end ? look : end, why) == 0)
+			return 0;
+		if (why->code != FAIL_TIMEOUT || clock_ms() >= end ||
+		    (serve_busy(s, config->command_timeout_ms) &&
+			clock_ms() >= since + config->busy_timeout_ms))
+			return -1;
+	}
 }
 
 void

@@ -70,7 +70,8 @@ struct smtp_server_config {
 	size_t tls_exempt_n;
 	int64_t max_message_bytes;
 	unsigned max_recipients;
-	unsigned max_errors;
+	unsigned max_messages;      /* of a session; 0: no limit. Announced (RFC 9422) */
+	unsigned max_errors;        /* of a session; when busy, one */
 	int64_t command_timeout_ms; /* for a whole command line (RFC 5321 s4.5.3.2.7: 300 s) */
 	/* not NULL and true: the slots are nearly used up, busy_timeout_ms counts (DECISIONS F41) */
 	const bool *busy;

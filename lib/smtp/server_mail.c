@@ -132,6 +132,12 @@ serve_mail(struct serve *s, struct slice args)
 		serve_error(s, 503, "5.5.1", "Nested MAIL");
 		return;
 	}
+	if (s->session.config->max_messages > 0 &&
+	    s->session.messages >= s->session.config->max_messages) {
+		serve_goodbye(s, 421, "4.7.0", "No more messages in this session, connect again",
+		    "message limit");
+		return;
+	}
 	if (!cut_prefix(&args, "FROM:", 5)) {
 		serve_error(s, 501, "5.5.4", "MAIL FROM:<address> is expected");
 		return;

@@ -3,10 +3,10 @@
  * after each other. All are connected before the first EHLO, and all have said EHLO for the last
  * time (inside TLS) before the first mail or QUIT.
  *
- *   smtpload ADDRESS:PORT AT_ONCE ROUNDS tls|plain BYTES [hold]
+ *   smtpload ADDRESS:PORT AT_ONCE ROUNDS tls|plain BYTES [hold|messages=N]
  *
  * BYTES: size of one message to postmaster, 0 for none. hold: with all sessions at their height
- * print "peak COUNT" and wait for a line on stdin (first round). Sessions come from many addresses
+ * print "peak COUNT" and wait for a line on stdin (first round). messages: in each session. Sessions come from many addresses
  * of 127.1.0.0/16, since receivers cap connections by address. Prints "COUNT sessions" at the end;
  * the first failure goes to stderr and makes the exit status 1.
  */
@@ -30,7 +30,7 @@
 
 static struct addr to;
 static struct tls_ctx *tls; /* NULL: plain */
-static unsigned at_once, rounds;
+static unsigned at_once, rounds, messages = 1;
 static struct buf message;
 static struct gate connecting;
 static struct barrier connected, peak;
@@ -98,8 +98,9 @@ session(unsigned number, struct smtp_client *client, int64_t deadline, struct fa
 	    barrier_wait(&connected, deadline, why) != 0 || climb(client, deadline, why) != 0 ||
 	    barrier_wait(&peak, deadline, why) != 0)
 		return -1;
-	if (message.len > 0 && mail(client, deadline, why) != 0)
-		return -1;
+	for (unsigned i = 0; message.len > 0 && i < messages; i++)
+		if (mail(client, deadline, why) != 0)
+			return -1;
 	return smtp_quit(client, deadline, why);
 }
 
@@ -176,7 +177,9 @@ main(int argc, char **argv)
 	}
 	gate_init(&connecting, CONNECTING_AT_ONCE);
 	barrier_init(&connected, "connected", at_once, false);
-	barrier_init(&peak, "peak", at_once, argc > 6);
+	if (argc > 6 && strncmp(argv[6], "messages=", 9) == 0)
+		messages = (unsigned)strtoul(argv[6] + 9, NULL, 10);
+	barrier_init(&peak, "peak", at_once, argc > 6 && strcmp(argv[6], "hold") == 0);
 	unsigned *numbers = mem_array(at_once, sizeof(*numbers));
 	sched_run(start, numbers);
 	printf("%u sessions\n", done);
