@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -147,6 +148,23 @@ refuse(struct taking *t, struct incoming *in, bool waited)
 	return t->options.errors == SENDMAIL_ERRORS_ZERO ? EX_OK : status;
 }
 
+/* What no later try can change, since it is the message's. All else is ours, and the message waits. */
+static bool
+is_for_good(const struct fail *why)
+{
+	switch (why->code) {
+	case FAIL_ADDRESS:
+	case FAIL_DNS_NAME:
+	case FAIL_MESSAGE:
+	case FAIL_MESSAGE_TOO_BIG:
+	case FAIL_NO_RECIPIENT:
+	case FAIL_NO_USER:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Returns the status for whoever waits. */
 static int
 take_message(struct taking *t, struct incoming *in, bool waited)
@@ -166,7 +184,7 @@ take_message(struct taking *t, struct incoming *in, bool waited)
 	t->job->stored_ctx = t;
 	fail_clear(&t->job->why);
 	if (send_job_read(t->job, in->text.fd, &s->args.operands) != 0) {
-		if (!fail_is_temporary(&t->job->why))
+		if (is_for_good(&t->job->why))
 			return refuse(t, in, waited);
 		log_error("%s: %s", t->id, t->job->why.text);
 		return EX_OK;
@@ -238,6 +256,8 @@ take_one(struct taking *t, bool waited, int *status_r)
 	} else if (is_stored(spool, t->id)) { /* a crash came between */
 		incoming_unlink(spool, t->id);
 	} else {
+		/* what a child before us left when it was killed; nobody else has this submission now */
+		unlinkat(spool->tmp, t->id, 0);
 		*status_r = take_message(t, &in, waited && reply >= 0);
 	}
 	if (reply >= 0)
@@ -340,6 +360,18 @@ note_left(struct intake *in, const char *id)
 		memcpy(in->left, id, QUEUE_ID_BYTES);
 }
 
+/* Whether it was the submission's doing: then the next child would fare no better. */
+static bool
+crashed(int status)
+{
+	static const int signals[] = { SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGSYS };
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		if (WIFSIGNALED(status) && WTERMSIG(status) == signals[i])
+			return true;
+	return false;
+}
+
 static void
 died(struct intake *in, const char *id, int status)
 {
@@ -360,7 +392,7 @@ waited_fiber(void *arg)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == STATUS_LEFT) {
 		note_left(in, w->id);
 		spool_wake(in->wake, SPOOL_WAKE_INCOMING);
-	} else if (WIFSIGNALED(status) && !sched_stopping()) {
+	} else if (crashed(status)) {
 		died(in, w->id, status);
 	}
 	for (at = &in->waited; *at != w; at = &(*at)->next)
@@ -411,7 +443,7 @@ take_batch(struct intake *in, const struct strs *ids, struct fail *why)
 		return -1;
 	fail_clear(why);
 	int status = wait_for(&child, DEADLINE_NEVER, why);
-	if (WIFSIGNALED(status) && why->code == FAIL_NONE && in->progress->current[0] != '\0') {
+	if (crashed(status) && in->progress->current[0] != '\0') {
 		died(in, in->progress->current, status);
 		incoming_sync(&in->q->spool);
 	}

@@ -27,6 +27,7 @@ import sys
 import tempfile
 import time
 
+SPOOL = "/var/spool/mxtls"  # of system mode: built in, so it is ours alone in the box
 ACTIONS = ["kill", "eio", "enospc", "eintr", "emfile", "short", "full"]
 RCPTS = ["good@[127.0.0.1]", "bad@[127.0.0.1]", "later@[127.0.0.2]", "two@[127.0.0.2]"]
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -42,6 +43,10 @@ class Torture:
         self.sink = subprocess.Popen([sys.executable, f"{HERE}/sink.py", str(self.port), self.log],
                                      stdout=subprocess.PIPE)
         assert self.sink.stdout.readline() == b"ready\n"
+        # the runner of system mode works as another user
+        os.chmod(self.dir, 0o711)
+        for folder in ("/var/spool", "/var/lib"):
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755", "torture", folder], check=True)
         self.serial = 0
         self.read_to = 0
         self.taken = collections.Counter()
@@ -50,6 +55,8 @@ class Torture:
     def close(self):
         self.sink.terminate()
         self.sink.wait()
+        for folder in ("/var/spool", "/var/lib"):
+            subprocess.run(["umount", folder])
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def arrived(self):
@@ -61,10 +68,10 @@ class Torture:
             self.read_to = f.tell()
         return self.taken
 
-    def shimmed(self, words, at, action):
+    def shimmed(self, words, at, action, program=None):
         """Command and environment of a program under the shim, in a PID namespace of its own."""
         env = dict(os.environ, MXTLS_SEED="1")
-        command = [self.args.mxtls, *words]
+        command = [program or self.args.mxtls, *words]
         if at is not None:
             with open(self.shm, "wb") as f:
                 f.write(struct.pack("Q", 0))
@@ -77,8 +84,8 @@ class Torture:
             command = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c", inner, "sh", *command]
         return command, env
 
-    def mxtls(self, words, stdin=None, at=None, action="", timeout=60):
-        command, env = self.shimmed(words, at, action)
+    def mxtls(self, words, stdin=None, at=None, action="", timeout=60, program=None):
+        command, env = self.shimmed(words, at, action, program)
         return subprocess.run(command, input=stdin, env=env, capture_output=True, timeout=timeout)
 
     def start(self, words, at=None, action=""):
@@ -99,7 +106,10 @@ class Torture:
 
     def in_queue(self, queue):
         out = subprocess.run([self.args.mxtls, "queue", "list", "--json", "--queue", queue], capture_output=True)
-        return [json.loads(line) for line in out.stdout.splitlines()]
+        found = [json.loads(line) for line in out.stdout.splitlines()]
+        if os.path.isdir(f"{queue}/incoming"):
+            found += [name for name in os.listdir(f"{queue}/incoming") if "." not in name]
+        return found
 
     # --- scenarios: what is tortured; each returns (completed process, whether the message was stored before)
 
@@ -127,7 +137,22 @@ class Torture:
             assert self.send(queue, each, "queue").returncode == 0
         return self.run(queue, **how), True
 
-    SCENARIOS = ["submit", "deliver", "background", "runner", "again", "kept"]
+    def system_submit(self, queue, token, **how):
+        """mxtls-submit; without its group, which LD_PRELOAD would not outlive, so as root."""
+        for folder, mode in ((queue, 0o710), (f"{queue}/incoming", 0o1770), ("/var/lib/mxtls", 0o700)):
+            os.makedirs(folder, exist_ok=True)
+            os.chmod(folder, mode)
+            shutil.chown(folder, "mxtls", "mxtls")
+        text = f"From: {token}@client.example\nSubject: {token}\nDate: x\nMessage-ID: <{token}@x>\n\ntext\n"
+        return self.mxtls(["-i", "-f", f"{token}@[127.0.0.3]", *RCPTS], text.encode(),
+                          program=f"{os.path.dirname(self.args.mxtls)}/mxtls-submit", **how), False
+
+    def system_intake(self, queue, token, **how):
+        """The runner takes it in, and delivers it."""
+        assert self.system_submit(queue, token)[0].returncode == 0
+        return self.run(queue, **how), True
+
+    SCENARIOS = ["submit", "deliver", "background", "runner", "again", "kept", "system_submit", "system_intake"]
 
     @staticmethod
     def tokens(token, scenario):
@@ -139,12 +164,12 @@ class Torture:
         self.serial += 1
         self.rounds += 1
         token = f"tok-{os.getpid()}-{self.serial}"
-        queue = f"{self.dir}/q{self.serial}"
+        queue = SPOOL if scenario.startswith("system") else f"{self.dir}/q{self.serial}"
         struck = f"{self.dir}/struck"
-        if os.path.exists(struck):
-            os.unlink(struck)
+        open(struck, "w").close()
+        os.chmod(struck, 0o666)
         done, stored = getattr(self, scenario)(queue, token, at=at, action=action)
-        call = open(struck).read().split("\n")[0] if os.path.exists(struck) else ""
+        call = open(struck).read().split("\n")[0]
         self.struck += bool(call)
         killed = action == "kill" and call != ""
         problems = self.judge(queue, self.tokens(token, scenario), done, stored, killed)
@@ -174,7 +199,7 @@ class Torture:
             problems.append(f"refused, but in the queue ({len(waiting)}) or delivered {early}")
         present = bool(waiting or early)
         for _ in range(4):
-            if not os.path.isdir(queue) or not os.listdir(f"{queue}/q" if os.path.isdir(f"{queue}/q") else queue):
+            if not os.path.isdir(queue) or not self.in_queue(queue):
                 break
             self.run(queue)
         got = self.got(tokens)

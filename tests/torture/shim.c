@@ -36,13 +36,14 @@
 #define CAN_SHORT 8
 
 static uint64_t *counter, at;
-static const char *action = "";
+static const char *action = "", *log_path; /* the program may clear its environment */
 
 __attribute__((constructor)) static void
 start(void)
 {
 	const char *shm = getenv("TORTURE_SHM"), *k = getenv("TORTURE_AT");
 
+	log_path = getenv("TORTURE_LOG");
 	if (getenv("TORTURE_ACTION") != NULL)
 		action = getenv("TORTURE_ACTION");
 	at = k == NULL ? 0 : strtoull(k, NULL, 10);
@@ -58,12 +59,11 @@ start(void)
 static void
 note(const char *call)
 {
-	const char *path = getenv("TORTURE_LOG");
 	char line[100];
 	int n = snprintf(line, sizeof(line), "%s\n", call);
-	int fd = path == NULL ? -1
-			      : (int)syscall(SYS_openat, AT_FDCWD, path,
-				    O_WRONLY | O_APPEND | O_CREAT, 0600);
+	int fd = log_path == NULL ? -1
+				  : (int)syscall(SYS_openat, AT_FDCWD, log_path,
+					O_WRONLY | O_APPEND | O_CREAT, 0600);
 
 	if (fd < 0)
 		return;
