@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "policy/certname.h"
 #include "policy/dane.h"
 #include "policy/verdict.h"
 #include "tls/dane.h"
@@ -71,43 +72,6 @@ survey_ref_parse(const char *ref, struct arena *arena, struct addr *to_r, const 
 
 /* --- certificates -------------------------------------------------------------------------------- */
 
-static bool
-name_matches(const char *pattern, struct slice domain)
-{
-	struct slice name = slice_str(pattern);
-
-	if (name.n > 2 && name.p[0] == '*' && name.p[1] == '.') { /* RFC 6125 s6.4.3 */
-		size_t dot = slice_find(domain, '.');
-		return dot > 0 && dot < domain.n &&
-		       slice_eq_case(slice_sub(name, 1, name.n), slice_sub(domain, dot, domain.n));
-	}
-	return slice_eq_case(name, domain);
-}
-
-enum tri
-survey_cert_names(const struct cert_facts *cert, const char *domain, char **name_r)
-{
-	struct slice wanted = slice_str(domain);
-	bool any_dns = false;
-
-	*name_r = NULL;
-	for (size_t i = 0; i < cert->names.n; i++) {
-		if (addr_is_literal(cert->names.v[i]))
-			continue;
-		any_dns = true;
-		if (name_matches(cert->names.v[i], wanted)) {
-			*name_r = cert->names.v[i];
-			return TRI_YES;
-		}
-	}
-	if (cert->names.n >= LIMIT_SANS)
-		return TRI_UNKNOWN;
-	if (any_dns || cert->common_name == NULL || !name_matches(cert->common_name, wanted))
-		return TRI_NO;
-	*name_r = cert->common_name;
-	return TRI_YES;
-}
-
 static void
 add_certs(struct target_facts *target, const struct server_facts *server, struct arena *arena)
 {
@@ -159,7 +123,7 @@ named_by_domain(struct exchange_facts *mx, const struct cert_facts *leaf, const 
 	char *name;
 
 	if (leaf == NULL || domain == NULL || mx->tlsa.status != TLSA_USABLE ||
-	    survey_cert_names(leaf, domain, &name) != TRI_YES)
+	    certname_find(leaf, domain, true, &name) != TRI_YES)
 		return false;
 	for (size_t i = 0; i < mx->tlsa.records_n; i++) {
 		struct tlsa_record_facts *r = &mx->tlsa.records[i];
@@ -241,7 +205,7 @@ survey_join(struct target_facts *target, struct exchange_facts *mx, struct host_
 			tls->dane = join_dane(mx, tls->dane, leaf, domain);
 		if (leaf != NULL && domain != NULL && tls->complete == TRI_YES)
 			tls->verify.matches_domain =
-			    survey_cert_names(leaf, domain, &tls->verify.matched_domain_name);
+			    certname_find(leaf, domain, true, &tls->verify.matched_domain_name);
 	}
 }
 

@@ -25,13 +25,6 @@ bool survey_ref_parse(const char *ref, struct arena *arena, struct addr *to_r, c
     const char **digest_r);
 
 /*
- * Whether a certificate names a domain (A-labels), by its facts: DNS names, a wildcard for the whole
- * left-most label; the common name only without any DNS name. Unknown when not all names were kept.
- * *name_r: the one that does.
- */
-enum tri survey_cert_names(const struct cert_facts *cert, const char *domain, char **name_r);
-
-/*
  * Give host, one of mx, the facts of the server that answers there; of the target's certificates those
  * that are new are added.
  *

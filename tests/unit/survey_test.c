@@ -404,43 +404,6 @@ TEST(a_reference_leads_back_to_the_server)
 	arena_free(&arena);
 }
 
-TEST(a_certificate_names_a_domain_as_its_facts_say)
-{
-	static const struct {
-		const char *names; /* with spaces between */
-		const char *cn, *domain;
-		enum tri want;
-	} rows[] = {
-		{ "a.test b.test", NULL, "b.test", TRI_YES },
-		{ "a.test b.test", NULL, "B.TEST", TRI_YES },
-		{ "a.test", NULL, "x.a.test", TRI_NO },
-		{ "*.a.test", NULL, "x.a.test", TRI_YES },
-		{ "*.a.test", NULL, "a.test", TRI_NO },
-		{ "*.a.test", NULL, "x.y.a.test", TRI_NO },
-		{ "x*.a.test", NULL, "xy.a.test", TRI_NO },
-		{ "", "a.test", "a.test", TRI_YES },
-		{ "192.0.2.1", "a.test", "a.test", TRI_YES },
-		{ "b.test", "a.test", "a.test", TRI_NO },
-		{ "", NULL, "a.test", TRI_NO },
-	};
-	struct arena arena;
-
-	arena_init(&arena);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct slice rest = slice_str(rows[i].names);
-		struct cert_facts cert;
-		char *name;
-		TEST_ROW("%s %s", rows[i].names, rows[i].domain);
-		facts_init_cert_facts(&cert);
-		cert.common_name = rows[i].cn == NULL ? NULL : arena_strdup(&arena, rows[i].cn);
-		while (rest.n > 0)
-			strs_add_slice(&cert.names, &arena, slice_word(&rest));
-		CHECK_INT(survey_cert_names(&cert, rows[i].domain, &name), rows[i].want);
-		CHECK((name != NULL) == (rows[i].want == TRI_YES));
-	}
-	arena_free(&arena);
-}
-
 /* A host with one DANE-TA record, and a server whose certificate was of no use to the host's name. */
 static enum dane
 joined(const char *cert_name, enum tlsa_status status, const char *note)
