@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "policy/verdict.h"
 
+#define SECONDS_PER_DAY 86400
+
 static char present; /* what a map's values point at */
 
 /* --- servers ------------------------------------------------------------------------------------- */
@@ -65,6 +67,11 @@ tell_certs(
 		line.schema = arena_strdup(arena, "mxtls-probe/1");
 		line.type = arena_strdup(arena, "certificate");
 		line.cert = server->certs[i];
+		int64_t at = s->probe->session.at != 0 ? s->probe->session.at : clock_wall();
+		if (line.cert.not_after != 0)
+			line.cert.days_left = line.cert.not_after <= at
+						  ? 0
+						  : (line.cert.not_after - at) / SECONDS_PER_DAY;
 		put_line(&fact_table_survey_cert_facts, &line, out);
 	}
 }
@@ -241,7 +248,9 @@ port25_is_blocked(struct survey *s, const struct target_facts *facts)
 	port25_note(&s->port25, facts);
 	if (!port25_concerns(&s->port25, facts))
 		return false;
-	fail_set(&why, FAIL_CONNECT_TIMEOUT, "%s", port25_finding(&s->port25));
+	fail_set(&why, FAIL_CONNECT_TIMEOUT,
+	    "%s, with an output of its own: what was seen from here says nothing",
+	    port25_finding(&s->port25));
 	survey_broken(s, &why);
 	return true;
 }

@@ -55,8 +55,9 @@ struct http_reply {
 	struct slice body;        /* remote bytes; empty unless the status is 200 */
 	const char *location;     /* where a redirect points, else NULL. Remote bytes */
 	const char *ip;           /* who answered, "" when nobody did */
-	int64_t cert_expires;     /* when the server's certificate does, Unix seconds; 0 unknown */
-	double duration_s;        /* from the connection on */
+	/* from when until when the server's certificate is valid, Unix seconds; 0 unknown */
+	int64_t cert_starts, cert_expires;
+	double duration_s; /* from the connection on */
 };
 
 /*

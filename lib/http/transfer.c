@@ -388,6 +388,7 @@ take_reply(struct http_session *s, struct arena *arena, struct http_reply *reply
 	s->f->easy_getinfo(s->easy, CURLINFO_CONTENT_TYPE, &type);
 	s->f->easy_getinfo(s->easy, CURLINFO_REDIRECT_URL, &location);
 	if (read_certificate(s, arena, &cert)) {
+		reply->cert_starts = cert.not_before;
 		reply->cert_expires = cert.not_after;
 		if (!has_dns_name(&cert))
 			return fail_set(why, FAIL_HTTP_CERT,

@@ -157,6 +157,30 @@ host_expiry(const struct bar *bar, struct target_facts *facts, const struct exch
 	return worst;
 }
 
+/* Senders that cannot fetch the policy go by none, or by an old one, whatever the MX hosts do. */
+static int
+policy_host_expiry(
+    const struct bar *bar, struct target_facts *facts, struct arena *arena, int64_t at)
+{
+	const struct sts_facts *sts = &facts->sts;
+	struct cert_facts cert;
+	char date[32];
+
+	facts_init_cert_facts(&cert);
+	cert.not_before = sts->cert_starts;
+	cert.not_after = sts->cert_expires;
+	int status = sts->mode == STS_MODE_NONE ? 0 : bar_expiry(bar, &cert, at);
+	int64_t days = (cert.not_after - at) / DAY;
+	if (status == 0 || cert.not_after <= at) /* one that has ended is the policy's failure */
+		return 0;
+	text_date_rfc3339(cert.not_after, date);
+	strs_add(&facts->summary.reasons, arena,
+	    arena_printf(arena, "MTA-STS: the certificate of %s ends in %lld day%s, on %.10s",
+		sts->policy_host == NULL ? "the policy host" : sts->policy_host, (long long)days,
+		days == 1 ? "" : "s", date));
+	return status;
+}
+
 /* Whoever asks for --check-injection wants to know; the verdict is about something else. */
 static bool
 is_vulnerable(const struct target_facts *facts)
@@ -184,6 +208,8 @@ bar_apply(const struct bar *bar, struct target_facts *facts, struct arena *arena
 			status = verdict_exit_worst(
 			    status, host_expiry(bar, facts, mx, &mx->hosts[j], arena, at));
 	}
+	if (bar->require != VERDICT_ENCRYPTED)
+		status = verdict_exit_worst(status, policy_host_expiry(bar, facts, arena, at));
 	if (is_vulnerable(facts))
 		status = 2;
 	facts->summary.exit_status = status;

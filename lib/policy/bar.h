@@ -61,7 +61,8 @@ bool bar_is_date_error(const char *error);
 /*
  * Set facts->summary.exit_status and add the reasons for it that the verdict does not give. After
  * verdict_summarize. A server that is vulnerable to command injection (--check-injection) makes it
- * 2, whatever the verdict and what is required: no rung of the ladder speaks about that.
+ * 2, whatever the verdict and what is required: no rung of the ladder speaks about that. The limits
+ * hold for the certificate of the MTA-STS policy host, too.
  *
  * at  Unix seconds to judge certificates as of
  */

@@ -252,6 +252,7 @@ fetch(struct lookup *l, struct http_reply *reply, struct mtasts_policy *policy_r
 		return 0;
 	}
 	facts->http_status = reply->status;
+	facts->cert_starts = reply->cert_starts;
 	facts->cert_expires = reply->cert_expires;
 	facts->content_type = copy(&l->arena, reply->content_type);
 	facts->status = judge_reply(facts, reply, &l->arena, policy_r);

@@ -192,3 +192,50 @@ TEST(a_server_that_obeys_injected_commands_is_bad_whatever_is_required)
 	CHECK_INT(facts.summary.exit_status, 2);
 	arena_free(&arena);
 }
+
+/* A good MX, and a policy host whose certificate was made for so many days, with so many left. */
+static void
+apply_sts(const char *mode, int64_t lifetime, int64_t left, const char *warn, int want_status,
+    const char *want_reason)
+{
+	const char json[] = "{\"domain\":\"a.test\",\"mta_sts\":{\"policy_status\":\"valid\"}}";
+	struct target_facts facts;
+	struct arena arena;
+	struct bar bar = { .require = VERDICT_UNKNOWN };
+
+	arena_init(&arena);
+	TEST_ROW("%s %lld of %lld", mode, (long long)left, (long long)lifetime);
+	CHECK_INT(
+	    facts_read_json(&fact_table_target_facts, json, sizeof(json) - 1, &arena, &facts, NULL),
+	    0);
+	CHECK(warn == NULL || bar_limit_parse(warn, &bar.warn));
+	facts.sts.mode = strcmp(mode, "none") == 0 ? STS_MODE_NONE : STS_MODE_ENFORCE;
+	facts.sts.policy_host = arena_strdup(&arena, "mta-sts.a.test");
+	facts.sts.cert_expires = NOW + left * 86400 + 3600;
+	facts.sts.cert_starts = lifetime == 0 ? 0 : NOW + (left - lifetime) * 86400;
+	facts.summary.verdict = VERDICT_MTA_STS;
+	bar_apply(&bar, &facts, &arena, NOW);
+	CHECK_INT(facts.summary.exit_status, want_status);
+	CHECK_STR(facts.summary.reasons.n == 0 ? "" : facts.summary.reasons.v[0], want_reason);
+	arena_free(&arena);
+}
+
+TEST(limits_hold_for_the_certificate_of_the_mta_sts_policy_host)
+{
+	apply_sts("enforce", 90, 30, NULL, 0, "");
+	apply_sts("enforce", 90, 10, NULL, 1,
+	    "MTA-STS: the certificate of mta-sts.a.test ends in 10 days, on 2026-01-11");
+	apply_sts("enforce", 90, 1, NULL, 2,
+	    "MTA-STS: the certificate of mta-sts.a.test ends in 1 day, on 2026-01-02");
+	apply_sts("enforce", 90, 30, "40", 1,
+	    "MTA-STS: the certificate of mta-sts.a.test ends in 30 days, on 2026-01-31");
+	apply_sts("enforce", 90, 30, "50%", 1,
+	    "MTA-STS: the certificate of mta-sts.a.test ends in 30 days, on 2026-01-31");
+	/* one for six days is good until a third of them is left */
+	apply_sts("enforce", 6, 3, NULL, 0, "");
+	apply_sts("enforce", 0, 10, NULL, 1,
+	    "MTA-STS: the certificate of mta-sts.a.test ends in 10 days, on 2026-01-11");
+	apply_sts("none", 90, 1, NULL, 0, "");
+	/* ended: then the policy could not be fetched, and the verdict has that */
+	apply_sts("enforce", 90, -2, NULL, 0, "");
+}
