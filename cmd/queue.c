@@ -122,6 +122,7 @@ struct run_job {
 	struct route route;
 	struct queue_run_options run;
 	struct intake *intake; /* of system mode, or NULL */
+	bool bad_policy; /* the policy has become one that cannot be read: nothing is delivered */
 	int status;
 };
 
@@ -152,6 +153,25 @@ use_route(struct run_job *job)
 	job->run.work.delay_notice_s = o->delay_notice_ms / 1000;
 	job->run.work.note = note;
 	job->run.work.note_ctx = job;
+}
+
+/*
+ * With --loop the policy may have changed. A new one that cannot be read is not taken for the old one, which may have
+ * been weaker: all waits until it can (DESIGN 4).
+ */
+static bool
+refresh_policy(struct run_job *job)
+{
+	struct fail why;
+	bool bad = route_reload_policy(&job->route, &job->q->options->route, &why) != 0;
+
+	if (bad && !job->bad_policy)
+		log_error("%s; nothing is delivered until this is mended", why.text);
+	else if (!bad && job->bad_policy)
+		log_warn("the policy can be read again");
+	job->bad_policy = bad;
+	job->run.work.deliver.rules = job->route.rules;
+	return !bad;
 }
 
 /* The reports that the pass made go out in the same run. */
@@ -210,8 +230,8 @@ take_in(struct run_job *job, struct queue_run *run, bool run_it)
 
 	if (intake_take(job->intake, after, &why) != 0 && why.code != FAIL_CANCELLED)
 		log_error("%s", why.text);
-	if (run_it && after[0] != '\0' && queue_run_pass(run, after, &why) < 0 &&
-	    why.code != FAIL_CANCELLED)
+	if (run_it && !job->bad_policy && after[0] != '\0' &&
+	    queue_run_pass(run, after, &why) < 0 && why.code != FAIL_CANCELLED)
 		log_error("%s", why.text);
 }
 
@@ -261,15 +281,17 @@ run_main(void *arg)
 	}
 	if (q->options->loop_ms > 0 && (job->run.wake = spool_wake_open(&q->spool, &q->why)) < 0)
 		log_warn("%s", q->why.text);
-	bool ok = q->spool.incoming < 0 || set_up_intake(job);
+	bool ok = q->spool.incoming < 0 || set_up_intake(job), first = true;
 	while (ok) {
 		began = clock_ms();
+		bool ready = first || refresh_policy(job);
+		first = false;
 		sweep(job);
 		if (job->intake != NULL)
 			take_in(job, run, false);
 		if (job->intake != NULL && q->options->loop_ms == 0)
 			intake_join(job->intake);
-		rc = one_run(job, run, &q->why);
+		rc = ready ? one_run(job, run, &q->why) : 0;
 		if (rc < 0 && q->why.code != FAIL_CANCELLED)
 			job->status = command_fail(&cmd_queue, &q->why);
 		if (next <= clock_ms())

@@ -165,6 +165,24 @@ route_open(
 	return -1;
 }
 
+int
+route_reload_policy(struct route *route, const struct route_options *options, struct fail *why)
+{
+	struct rules *old = route->rules;
+	struct arena arena;
+
+	arena_init(&arena);
+	int rc = load_policy(route, options, &arena, why);
+	arena_free(&arena);
+	if (rc != 0) {
+		route->rules = old;
+		return -1;
+	}
+	rules_free(old);
+	route->deliver.rules = route->rules;
+	return 0;
+}
+
 void
 route_close(struct route *route)
 {

@@ -91,6 +91,13 @@ int route_open(struct route *route, const struct route_options *options, struct 
 void route_close(struct route *route);
 
 /*
+ * Read the policy anew, for a process that stays: the file that options name, or the one that lies where it belongs
+ * now. On failure the old one stays in the route, and nobody should deliver by it: what the new one was to say is not
+ * known. Fails with POLICY_FILE.
+ */
+int route_reload_policy(struct route *route, const struct route_options *options, struct fail *why);
+
+/*
  * Open the spool: path, or where NULL the system's or the user's own (app/system.h; system_enter goes before). Fails as spool_open.
  */
 int route_spool(struct spool *spool, const char *path, struct arena *arena, struct fail *why);

@@ -174,3 +174,31 @@ other.test: no MTA-STS policy was remembered"
     [ ! -e "$XDG_STATE_HOME/mxtls/sts/sts.test" ]
     run -68 "$MXTLS" policy forget ../x
 }
+
+@test "every policy of the manual's examples is one that check takes, with the files that it names (mxtls-policy(5))" {
+    local dir=$BATS_TEST_TMPDIR n=0 file
+    cp "$CERTS/root.crt" "$dir/lab-root.pem"
+    echo lab.test > "$dir/lab.domains"
+    # the credentials are an example, too
+    sed -nE '/^\.Sh EXAMPLES/,/^\.Sh SEE ALSO/s/^\.Dl ((user|password|token-command) = .*)/\1/p' "$ROOT/man/mxtls-policy.5" > "$dir/provider.auth"
+    chmod 600 "$dir/provider.auth"
+    same "$(cut -d ' ' -f 1 "$dir/provider.auth" | xargs)" "user token-command"
+    awk -v dir="$dir" '/^\.Sh/ { examples = $2 == "EXAMPLES" }
+        examples && /^\.Bd -literal/ { file = dir "/example." ++n; next }
+        /^\.Ed/ { file = "" }
+        file != "" { print > file }' "$ROOT/man/mxtls-policy.5"
+    for file in "$dir"/example.*; do
+        run -0 --separate-stderr "$MXTLS" policy check "$file"
+        matches "^$file: good: [1-9]"
+        same "$stderr" ""
+        n=$((n + 1))
+    done
+    [ "$n" -ge 5 ]
+    # and they do what the text says
+    run -0 "$MXTLS" policy check "$dir/example.1"
+    has "all others: auto"
+    for words in 'cron host:admins.example  verify' 'banks:policy banks         secure' 'carriers:carriers  may      fallback=now min=TLSv1.0' \
+        'OAuth:via=[smtp.provider.example]:587 auth=provider.auth'; do
+        grep -qF -- "${words#*:}" "$dir"/example.* || assert_fail "no example: $words" ""
+    done
+}

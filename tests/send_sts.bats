@@ -172,7 +172,7 @@ old_policy() {
 @test "before a message expires in the queue the policy is asked for once more; also where its destination is known to be dead (RFC 8461 s5.1)" {
     local q=$BATS_TEST_TMPDIR/queue
     old_policy
-    for i in 1 2; do
+    for _ in 1 2; do
         run -0 "$MXTLS" send --delivery queue --queue "$q" -f alice@client.box.test bob@moved.test < "$MESSAGE"
     done
     "$MXTLS" queue run --queue "$q"
