@@ -235,16 +235,19 @@ take_in(struct run_job *job, struct queue_run *run, bool run_it)
 		log_error("%s", why.text);
 }
 
-#define PAUSE_MS 10
+#define PAUSE_MS 20
+#define PAUSE_FACTOR 3
 
 /*
- * Between two passes: until the next is due, or somebody says that there is something; at least as long as
- * the last one took, since each looks at the whole queue. What comes in meanwhile is tried by itself.
+ * Between two passes: until the next is due, or somebody says that there is something. Before that a pause of
+ * some times what the last one took, since each looks at the whole queue, beside the children who deliver it.
+ * What comes in meanwhile is tried by itself.
  */
 static bool
 wait_for_turn(struct run_job *job, struct queue_run *run, int64_t began, int64_t next)
 {
-	int64_t now = clock_ms(), pause = now - began > PAUSE_MS ? now - began : PAUSE_MS;
+	int64_t now = clock_ms(), spent = PAUSE_FACTOR * (now - began);
+	int64_t pause = spent > PAUSE_MS ? spent : PAUSE_MS;
 	struct fail why;
 
 	for (;;) {

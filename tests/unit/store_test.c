@@ -454,12 +454,12 @@ TEST(waking_the_runner_never_waits_and_is_heard)
 	int a = spool_wake_open(&spool, &why), b = spool_wake_open(&spool, &why);
 	CHECK(a >= 0 && b >= 0);
 	for (int i = 0; i < 100000; i++)
-		spool_wake(a);
+		spool_wake(a, SPOOL_WAKE_QUEUE);
 	CHECK_INT(io_wait(b, IO_READ, clock_ms(), &why), 0);
-	spool_wake_drain(b);
+	CHECK_INT(spool_wake_take(b), SPOOL_WAKE_QUEUE);
 	CHECK_INT(io_wait(b, IO_READ, clock_ms(), &why), -1);
-	spool_wake_drain(b);
-	spool_wake(-1);
+	CHECK_INT(spool_wake_take(b), 0);
+	spool_wake(-1, SPOOL_WAKE_QUEUE);
 	close(a);
 	close(b);
 	spool_close(&spool);
