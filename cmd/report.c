@@ -64,6 +64,8 @@ static const char *const examples[] = {
 	"What changed, and which domains got worse.",
 	"mxtls report --html -o trend.html 2026-*.ndjson",
 	"The newest of several surveys, with the trend of all.",
+	"mxtls report listen.log delivery.log",
+	"How much mail came and went encrypted, by domain and network.",
 	NULL,
 };
 
@@ -173,8 +175,8 @@ report_run_command(const void *arg, const struct strs *operands)
 		.verbose = cli->verbose };
 
 	if (operands->n == 0)
-		return command_usage_error(&cmd_report,
-		    "no file: expected records of mxtls probe --json, or - for standard input");
+		return command_usage_error(&cmd_report, "no file: expected records of mxtls probe "
+							"--json, or logs, or - for standard input");
 	if (cli->anonymize && cli->name_domains)
 		return command_usage_error(
 		    &cmd_report, "--anonymize and --name-domains exclude each other");
@@ -186,13 +188,15 @@ report_run_command(const void *arg, const struct strs *operands)
 
 const struct command cmd_report = {
 	.name = "report",
-	.summary = "make figures of the records of surveys",
+	.summary = "make figures of surveys, and of logs of mail",
 	.usage = usage,
 	.description =
 	    "Read the records that mxtls probe --json wrote, of one survey or several, and write "
 	    "how many domains, MX hosts and addresses do what about TLS, and of how many that is. "
-	    "A "
-	    "FILE of - is standard input. Files of one day are one survey; of several surveys the "
+	    "Or read the logs of listen (--log json), send and queue (--log-format json), and "
+	    "write "
+	    "how much mail was encrypted. A FILE of - is standard input. Files of one day are one "
+	    "survey; of several surveys the "
 	    "newest is reported, with the trend of all.",
 	.opts = report_opts,
 	.options_size = sizeof(struct report_cli),

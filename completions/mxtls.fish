@@ -57,7 +57,7 @@ complete -c mxtls -n '__fish_seen_subcommand_from probe' -l no-mta-sts -d 'do no
 complete -c mxtls -n '__fish_seen_subcommand_from probe' -l no-tlsrpt -d 'do not look up where reports about TLS are to be sent (TLSRPT)'
 complete -c mxtls -n '__fish_seen_subcommand_from probe' -l caa -d 'look up which CAs may issue certificates for the MX hosts (CAA)'
 complete -c mxtls -n '__fish_seen_subcommand_from probe' -l help -d 'print this text and exit'
-complete -c mxtls -n __fish_use_subcommand -a report -d 'make figures of the records of surveys'
+complete -c mxtls -n __fish_use_subcommand -a report -d 'make figures of surveys, and of logs of mail'
 complete -c mxtls -n '__fish_seen_subcommand_from report' -l format -x -a 'text json tsv html markdown' -d 'how to write the report'
 complete -c mxtls -n '__fish_seen_subcommand_from report' -l json -d 'one JSON object: --format=json'
 complete -c mxtls -n '__fish_seen_subcommand_from report' -l html -d 'a page in one file: --format=html'

@@ -2,6 +2,7 @@
 # shellcheck disable=SC2154 # stderr is set by run --separate-stderr
 load lib/rig
 load lib/probe
+load lib/listen
 
 setup_file() {
     export SURVEYS=$BATS_FILE_TMPDIR
@@ -12,6 +13,10 @@ setup_file() {
 
 setup() {
     cd "$SURVEYS" || exit 1
+}
+
+teardown() {
+    listen_stop_all
 }
 
 # report STATUS ARGUMENT...: mxtls report, which must say nothing on standard error
@@ -339,6 +344,56 @@ answers() {
     answers 'Domains whose own policy' "$(jq -r '.findings.rows[] | select(.verdict == "broken") | "\(.domain)|\(.reason)"' <<< "$output")"
     # nothing there that is not run
     same "$(grep -c '^    \$ \(jq\|sqlite3\) ' "$ROOT/README.md")" 13
+}
+
+@test "logs of listen and send: messages, share encrypted, version, cipher, group, last in clear, by domain and network" {
+    local at day
+    certs_make
+    listen_start mx --self-signed --accept ok.test --deliver discard --hostname mx.box.test --log json 127.0.0.1:0
+    at=$(listen_at mx)
+    printf 'From: a@b.test\r\n\r\nhello\r\n' > mail
+    put() { curl -sS --url "smtp://$at/client.box.test" --mail-from "$1" --mail-rcpt "$2" -T mail "${@:3}"; }
+    put a@Big.test u@ok.test --ssl-reqd -k
+    put b@big.test u@ok.test --ssl-reqd -k --tls-max 1.2
+    put c@clear.test u@ok.test
+    put "<>" u@ok.test --ssl-reqd -k
+    run ! put c@clear.test u@elsewhere.test
+    for to in u@ok.test v@ok.test w@elsewhere.test; do
+        run "$MXTLS" send --no-queue --log "$PWD/sent.log" --log-format json --via "[127.0.0.1]:${at##*:}" -f me@here.test "$to" < mail
+    done
+    listen_stop_all
+    grep '^{' "$(peer_log mx)" > received.log
+    report 0 --json received.log sent.log
+    same "$(q '.received | [.messages, .tls, .post_quantum, .refused, .percent]')" '[6,5,0,2,83.33]'
+    same "$(q '.received.version')" '{"TLSv1.3":4,"TLSv1.2":1}'
+    same "$(q '.received.cipher | add')" 5
+    # the same of the lines themselves
+    same "$(q '[.received.domains[] | [.name, .messages, .tls]] | sort')" "$(jq -s -c '[.[] | select(.event == "message" and .accepted)]
+        | group_by(.from_domain) | map([.[0].from_domain, length, (map(select(.tls)) | length)]) | sort' received.log)"
+    same "$(q '.received.domains[] | select(.name == "big.test") | [.versions["TLSv1.3"], .versions["TLSv1.2"], .last_clear]')" '[1,1,null]'
+    same "$(q '.received.last_clear')" "$(jq -s -c 'map(select(.event == "message" and (.tls | not)).time)[0]' received.log)"
+    same "$(q '[.received.networks[] | [.name, .messages]]')" '[["127.0.0.0/24",6]]'
+    same "$(q '.sent | [.messages, .tls, .failed, .deferred]')" '[2,2,1,0]'
+    same "$(q '[.sent.domains[] | [.name, .messages]]')" '[["ok.test",2]]'
+    day=$(date -u +%F)
+    report 0 received.log
+    has "Mail received: 6 messages, $day to $day"
+    same "$(awk '$1 == "clear.test" { print $2, $3, $4, $5 }' <<< "$output")" "1 0 % $day"
+    report 0 --format tsv received.log sent.log
+    same "$(awk -F'\t' 'NF != 5' <<< "$output")" ""
+    same "$(awk -F'\t' '$1 == "sent.domain" && $3 == "tls" { print $2, $4, $5 }' <<< "$output")" "ok.test 2 2"
+    for format in text json tsv markdown html; do
+        report 0 --anonymize --format "$format" received.log sent.log
+        has_not "big.test"
+        has_not "127.0.0."
+    done
+    # one kind at a time
+    run -0 --separate-stderr "$MXTLS" report --json received.log a.ndjson
+    [[ $stderr == *"a.ndjson:1: a line with a schema in a log of mail"* ]]
+    cat a.ndjson received.log > both.log
+    run -0 --separate-stderr "$MXTLS" report --json both.log
+    [[ $stderr == *"both.log:1501: a line of a log of mail among records of a survey"* ]]
+    run -65 --separate-stderr "$MXTLS" report --compare a.ndjson received.log
 }
 
 @test "usage: no file, a file that is not there, a file without records, options that exclude each other" {

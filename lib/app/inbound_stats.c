@@ -17,7 +17,8 @@
 #define LOG_ROWS 20
 #define KINDS_MAX 255 /* struct inbound_count.kind */
 
-static const char *const versions[] = { "other", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3" };
+const char *const inbound_versions[INBOUND_VERSIONS] = { "other", "TLSv1.0", "TLSv1.1", "TLSv1.2",
+	"TLSv1.3" };
 
 /* --- tables --------------------------------------------------------------------------------------- */
 
@@ -74,7 +75,7 @@ row_merge(struct inbound_row *to, const struct inbound_row *from)
 {
 	to->messages += from->messages;
 	to->tls += from->tls;
-	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++)
+	for (size_t i = 0; i < INBOUND_VERSIONS; i++)
 		to->versions[i] += from->versions[i];
 	for (size_t i = 0; i < INBOUND_STATS_KINDS; i++) {
 		counts_add(to->ciphers, from->ciphers[i].kind, from->ciphers[i].n);
@@ -141,8 +142,8 @@ kind_of(struct inbound_stats *s, const char *name)
 static unsigned
 version_of(const char *name)
 {
-	for (unsigned i = 1; name != NULL && i < sizeof(versions) / sizeof(versions[0]); i++)
-		if (strcmp(versions[i], name) == 0)
+	for (unsigned i = 1; name != NULL && i < INBOUND_VERSIONS; i++)
+		if (strcmp(inbound_versions[i], name) == 0)
 			return i;
 	return 0;
 }
@@ -191,8 +192,8 @@ put_kinds(const struct inbound_stats *s, struct json *j, const char *key,
 	json_object_end(j);
 }
 
-static void
-put_row(const struct inbound_stats *s, struct json *j, const struct inbound_row *row)
+void
+inbound_row_json(const struct inbound_stats *s, struct json *j, const struct inbound_row *row)
 {
 	json_object_begin(j);
 	if (row->name != NULL) {
@@ -203,9 +204,9 @@ put_row(const struct inbound_stats *s, struct json *j, const struct inbound_row 
 	put_count(j, "tls", row->tls);
 	json_key(j, slice_str("versions"));
 	json_object_begin(j);
-	for (size_t i = sizeof(versions) / sizeof(versions[0]); i-- > 0;)
+	for (size_t i = INBOUND_VERSIONS; i-- > 0;)
 		if (row->versions[i] > 0)
-			put_count(j, versions[i], row->versions[i]);
+			put_count(j, inbound_versions[i], row->versions[i]);
 	json_object_end(j);
 	put_kinds(s, j, "ciphers", row->ciphers, row->tls);
 	put_kinds(s, j, "groups", row->groups, row->tls);
@@ -227,9 +228,8 @@ by_messages(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-/* The rows in order; the caller frees. */
-static struct inbound_row **
-sorted(const struct inbound_table *t)
+struct inbound_row **
+inbound_table_sorted(const struct inbound_table *t)
 {
 	struct inbound_row **rows = mem_array(t->n + 1, sizeof(struct inbound_row *));
 
@@ -243,12 +243,12 @@ static void
 put_table(
     const struct inbound_stats *s, struct json *j, const char *key, const struct inbound_table *t)
 {
-	struct inbound_row **rows = sorted(t);
+	struct inbound_row **rows = inbound_table_sorted(t);
 
 	json_key(j, slice_str(key));
 	json_array_begin(j);
 	for (size_t i = 0; i < t->n; i++)
-		put_row(s, j, rows[i]);
+		inbound_row_json(s, j, rows[i]);
 	json_array_end(j);
 	free(rows);
 }
@@ -267,13 +267,13 @@ inbound_stats_json(const struct inbound_stats *s, int64_t now, struct buf *out)
 	json_key(&j, slice_str("written"));
 	json_put_time(&j, now);
 	json_key(&j, slice_str("total"));
-	put_row(s, &j, &s->total);
+	inbound_row_json(s, &j, &s->total);
 	put_table(s, &j, "domains", &s->domains); /* as senders claim them */
 	json_key(&j, slice_str("other_domains"));
-	put_row(s, &j, &s->domains.other);
+	inbound_row_json(s, &j, &s->domains.other);
 	put_table(s, &j, "networks", &s->networks);
 	json_key(&j, slice_str("other_networks"));
-	put_row(s, &j, &s->networks.other);
+	inbound_row_json(s, &j, &s->networks.other);
 	json_object_end(&j);
 	buf_putc(out, '\n');
 	return out->full ? -1 : 0;
@@ -327,7 +327,7 @@ log_row(const char *name, const struct inbound_row *row)
 void
 inbound_stats_log(const struct inbound_stats *s)
 {
-	struct inbound_row **rows = sorted(&s->domains);
+	struct inbound_row **rows = inbound_table_sorted(&s->domains);
 
 	log_row("all", &s->total);
 	for (size_t i = 0; i < s->domains.n && i < LOG_ROWS; i++)

@@ -53,6 +53,16 @@ void inbound_stats_free(struct inbound_stats *s);
 /* Count a message that was taken. Other events are passed over. */
 void inbound_stats_add(struct inbound_stats *s, const struct inbound_facts *facts);
 
+/*
+ * For whoever shows them otherwise (report_mail.h): the rows by number of messages, to be freed; a row as a
+ * JSON object; names of versions by their number.
+ */
+struct json;
+struct inbound_row **inbound_table_sorted(const struct inbound_table *t);
+void inbound_row_json(const struct inbound_stats *s, struct json *j, const struct inbound_row *row);
+#define INBOUND_VERSIONS 5
+extern const char *const inbound_versions[INBOUND_VERSIONS];
+
 /* One JSON object and a newline; rows by number of messages. Returns 0, or -1 when out is full. */
 int inbound_stats_json(const struct inbound_stats *s, int64_t now, struct buf *out);
 #define INBOUND_STATS_BYTES (64 * 1024 * 1024)

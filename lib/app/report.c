@@ -72,6 +72,7 @@ report_free(struct report *report)
 	report_survey_free(report->compare.old);
 	report_set_free(&report->compare.verdicts);
 	report_findings_free(&report->compare.worsened);
+	report_mail_free(report->mail_reader);
 	facts_scan_free(report->scan);
 	facts_scan_free(report->scan_host);
 	facts_scan_free(report->scan_cert);
@@ -233,13 +234,34 @@ static const struct report_kind {
 	{ "meta", read_meta },
 };
 
+/* A line of a log, if it is one. What comes first, logs or surveys, is what the report is about. */
+static bool
+read_mail(struct report *report, struct slice line, int *result_r, struct fail *why)
+{
+	bool surveys = report->records > 0 || report->reading_old || report->compare.old != NULL;
+
+	if (report->mail_reader == NULL)
+		report->mail_reader = report_mail_new();
+	int found = report_mail_line(report->mail_reader, line, &report->arena, &report->note, why);
+	if (found > 0 && surveys)
+		found = fail_set(why, FAIL_MESSAGE,
+		    "a line of a log of mail among records of a survey: make a report on each");
+	if (found > 0)
+		report->mail = report->mail_reader;
+	*result_r = found > 0 ? 0 : -1;
+	return found != 0;
+}
+
 static int
 read_line(struct report *report, struct slice line, struct fail *why)
 {
 	struct slice word;
+	int result;
 
 	report->lines++;
 	if (!facts_scan_peek(line.p, line.n, "schema", &word)) {
+		if (read_mail(report, line, &result, why))
+			return result;
 		/* tell a torn line from another kind of line */
 		if (facts_scan_read(report->scan, line.p, line.n, &report->arena, &report->target,
 			NULL, why) != 0)
@@ -247,6 +269,9 @@ read_line(struct report *report, struct slice line, struct fail *why)
 		return fail_set(
 		    why, FAIL_MESSAGE, "no record of mxtls probe: it has no \"schema\"");
 	}
+	if (report->mail != NULL)
+		return fail_set(why, FAIL_MESSAGE,
+		    "a line with a schema in a log of mail: make a report on each kind of file");
 	if (!slice_is(word, "mxtls-probe/1"))
 		return fail_set(why, FAIL_MESSAGE,
 		    "no record of mxtls probe: schema \"%.*s\", expected \"mxtls-probe/1\"",
@@ -424,7 +449,7 @@ report_finish(struct report *report)
 		report_survey_close(report->compare.old);
 		report_compare_finish(&report->compare);
 	}
-	return report->surveys_n > 0;
+	return report->surveys_n > 0 || report->mail != NULL;
 }
 
 const struct report_survey *

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "app/report_mail.h"
 #include "app/report_survey.h"
 #include "base/arena.h"
 #include "base/buf.h"
@@ -12,7 +13,7 @@
 #include "base/fail.h"
 
 /*
- * mxtls report: from the records of surveys to figures. Records are streamed; what is kept is counted
+ * mxtls report: from logs of mail to figures (report_mail.h), and, what the rest of this is about, from the records of surveys to figures. Records are streamed; what is kept is counted
  * (report_survey.h). Lines that are no records are told, counted and passed over.
  *
  * Files of one day are one survey (parts of a list, or a list that was continued); of several
@@ -52,6 +53,9 @@ struct report {
 	struct report_survey **surveys; /* by day, the newest last */
 	size_t surveys_n, surveys_cap;
 	struct report_compare compare;
+	struct report_mail *mail; /* NULL: the lines are records of surveys */
+	struct report_mail
+	    *mail_reader;         /* the same, as soon as there was a line that is no record */
 	uint64_t lines, left_out; /* lines read; lines that are no records */
 	uint64_t records;         /* counted */
 	uint64_t late;            /* records of a survey that was closed already */
@@ -78,7 +82,7 @@ int report_read(struct report *report, char *const *paths, size_t n, struct fail
 /* All was read. False when there was no record at all. */
 bool report_finish(struct report *report);
 
-/* After report_finish: the survey that the figures are about. */
+/* After report_finish, without mail: the survey that the figures are about. */
 const struct report_survey *report_newest(const struct report *report);
 /* Whether findings are shown with the names of their domains. */
 bool report_names_domains(const struct report *report);

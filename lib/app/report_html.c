@@ -32,14 +32,14 @@ static const struct section {
 };
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))
 
-static void
-head(struct buf *out, const struct report *report)
+void
+html_head(struct buf *out, const char *title)
 {
 	buf_puts(out, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
 		      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
 		      "<meta name=\"color-scheme\" content=\"light dark\">"
 		      "<meta name=\"generator\" content=\"mxtls " MXTLS_VERSION "\"><title>");
-	html_text(out, report_title(report), TITLE_BYTES);
+	html_text(out, title, TITLE_BYTES);
 	buf_puts(out, "</title><style>");
 	buf_puts(out, report_style);
 	buf_puts(out,
@@ -395,9 +395,14 @@ method(struct buf *out, const struct report *report)
 void
 report_write_html(const struct report *report, struct buf *out)
 {
+	if (report->mail != NULL) {
+		report_mail_html(report, out);
+		return;
+	}
+
 	const struct report_survey *survey = report_newest(report);
 
-	head(out, report);
+	html_head(out, report_title(report));
 	masthead(out, report);
 	adoption(out, report);
 	if (report->surveys_n > 1)

@@ -10,8 +10,13 @@
  */
 extern const char report_style[];
 
+/* From the doctype to the opening of the page's frame. */
+void html_head(struct buf *out, const char *title);
+
 /* Remote text: control characters as \xHH, markup as entities. At most max_bytes before that. */
 void html_text(struct buf *out, const char *text, size_t max_bytes);
+/* The same within an attribute in double quotes. */
+void html_attribute(struct buf *out, const char *text, size_t max_bytes);
 void html_number(struct buf *out, uint64_t n);
 void html_percent(struct buf *out, uint64_t n, uint64_t of);
 

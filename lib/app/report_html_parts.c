@@ -41,8 +41,7 @@ html_text(struct buf *out, const char *text, size_t max_bytes)
 	buf_free(&safe);
 }
 
-/* The value of an attribute. */
-static void
+void
 html_attribute(struct buf *out, const char *text, size_t max_bytes)
 {
 	struct buf escaped;

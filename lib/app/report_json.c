@@ -254,6 +254,11 @@ write_input(struct json *j, const struct report *report)
 void
 report_write_json(const struct report *report, struct buf *out)
 {
+	if (report->mail != NULL) {
+		report_mail_json(report, out);
+		return;
+	}
+
 	const struct report_survey *survey = report_newest(report);
 	struct json j;
 

@@ -73,6 +73,11 @@ put_compare(struct buf *out, const struct report_compare *compare)
 void
 report_write_tsv(const struct report *report, struct buf *out)
 {
+	if (report->mail != NULL) {
+		report_mail_tsv(report, out);
+		return;
+	}
+
 	const struct report_survey *survey = report_newest(report);
 
 	buf_puts(out, "table\tvalue\tlevel\tcount\tof\n");

@@ -178,9 +178,8 @@ report_unit_leaf(
 		    report_bucket_lifetime((leaf->not_after - leaf->not_before + 43200) / 86400));
 }
 
-/* ML-KEM (RFC draft names such as X25519MLKEM768), and Kyber before it had its name. */
-static bool
-is_post_quantum(const char *group)
+bool
+report_is_post_quantum(const char *group)
 {
 	return group != NULL &&
 	       (strcasestr(group, "mlkem") != NULL || strcasestr(group, "kyber") != NULL);
@@ -204,7 +203,7 @@ add_handshake(struct report_unit *unit, const struct target_facts *target,
 	unit->tls13 |= tls->version_name != NULL && strcmp(tls->version_name, "TLSv1.3") == 0;
 	unit->old_tls |= tls->version_name != NULL && strcmp(tls->version_name, "TLSv1.3") != 0 &&
 			 strcmp(tls->version_name, "TLSv1.2") != 0;
-	unit->post_quantum |= is_post_quantum(tls->group);
+	unit->post_quantum |= report_is_post_quantum(tls->group);
 	text_value(unit, tallies, REPORT_TABLE_VERSION, tls->version_name);
 	text_value(unit, tallies, REPORT_TABLE_CIPHER, tls->cipher_name);
 	text_value(unit, tallies, REPORT_TABLE_GROUP, tls->group);

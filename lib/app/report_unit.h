@@ -89,6 +89,9 @@ bool report_unit_counts(const struct report_unit *unit, enum report_basis basis)
 void report_unit_count(
     const struct report_unit *unit, enum report_level level, struct report_tally *tallies);
 
+/* A key exchange group: ML-KEM (X25519MLKEM768 and the like), and Kyber before it had its name. NULL is none. */
+bool report_is_post_quantum(const char *group);
+
 /* Parts, for tests. */
 /* Row of a number in DAYS_LEFT and LIFETIME. */
 size_t report_bucket_days_left(int64_t days);

@@ -125,10 +125,11 @@
 #define LIMIT_REPORT_SERVERS 20000000 /* distinct MX hosts, addresses; 16 to 32 bytes each */
 #define LIMIT_REPORT_PROVIDERS 100000 /* 150 bytes each; of a million domains the largest by far */
 #define LIMIT_REPORT_DOMAINS \
-	200000000                  /* of the older survey of a comparison; 16 to 32 bytes each */
-#define LIMIT_REPORT_FINDINGS 1000 /* domains named for one reason */
-#define LIMIT_REPORT_SURVEYS 1000  /* in one trend */
-#define LIMIT_REPORT_VALUES 256    /* different values of all tables at one domain */
+	200000000                   /* of the older survey of a comparison; 16 to 32 bytes each */
+#define LIMIT_REPORT_FINDINGS 1000  /* domains named for one reason */
+#define LIMIT_REPORT_SENDERS 100000 /* domains, networks that logs name: 240 bytes each */
+#define LIMIT_REPORT_SURVEYS 1000   /* in one trend */
+#define LIMIT_REPORT_VALUES 256     /* different values of all tables at one domain */
 #define LIMIT_STATS_ROWS 10000 /* domains and networks that listen counts by name: 240 bytes each */
 #define LIMIT_REPORT_FAULTS 10 /* bad lines of one file told one by one */
 
