@@ -19,7 +19,8 @@ struct route_options {
 	struct strs resolvers;     /* ADDR[:PORT] each */
 	int64_t port, timeout_ms;
 	bool trust_ad, verbose;
-	bool read_only; /* MTA-STS policies that are fetched are not remembered */
+	bool read_only;  /* MTA-STS policies that are fetched are not remembered */
+	bool store_only; /* nothing is delivered: options are checked, and that is all */
 };
 
 /*

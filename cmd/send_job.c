@@ -42,15 +42,29 @@ note(void *ctx, const struct queue_item *item, const struct deliver_result *r)
 	}
 }
 
+static enum send_delivery
+delivery_of(const struct send_options *options)
+{
+	if (options->delivery != DELIVERY_AUTO)
+		return (enum send_delivery)options->delivery;
+	if (options->route.verbose || options->json)
+		return DELIVERY_NOW;
+	if (options->when == SENDMAIL_NOW)
+		return DELIVERY_NOW;
+	return options->when == SENDMAIL_QUEUE_ONLY ? DELIVERY_QUEUE : DELIVERY_BACKGROUND;
+}
+
 static int
 set_up(struct send_job *job)
 {
 	const struct send_options *options = job->options;
+	struct route_options route = options->route;
 
 	if (job->route == NULL) {
 		job->route = &job->own_route;
+		route.store_only = !options->no_queue && delivery_of(options) == DELIVERY_QUEUE;
 		if (system_enter(options->queue, true, &job->why) != 0 ||
-		    route_open(job->route, &options->route, &job->arena, &job->why) != 0)
+		    route_open(job->route, &route, &job->arena, &job->why) != 0)
 			return -1;
 	}
 	if (options->no_queue)
@@ -242,18 +256,6 @@ send_now(struct send_job *job)
 		log_result(job, NULL, &job->results[i]);
 	report(job);
 	return deliver_exit(job->results, job->message.recipient_n);
-}
-
-static enum send_delivery
-delivery_of(const struct send_options *options)
-{
-	if (options->delivery != DELIVERY_AUTO)
-		return (enum send_delivery)options->delivery;
-	if (options->route.verbose || options->json)
-		return DELIVERY_NOW;
-	if (options->when == SENDMAIL_NOW)
-		return DELIVERY_NOW;
-	return options->when == SENDMAIL_QUEUE_ONLY ? DELIVERY_QUEUE : DELIVERY_BACKGROUND;
 }
 
 static enum submit_errors

@@ -1,4 +1,4 @@
-"""The queue: how fast it is delivered, beside Postfix, and how it grows."""
+"""The queue: how fast it is filled and delivered, beside Postfix, big messages, and how it grows."""
 
 import os
 import shutil
@@ -9,17 +9,32 @@ from measure import Failed, Table, median, ratio
 DESTINATIONS = 100
 
 
-def deliver(bench, who, messages):
-    """Seconds that it takes who to deliver so many queued messages to the same sink, with fsync."""
+def box(bench, script, *argv):
+    """What a script of this folder prints, in numbers, with a folder of its own on a disk."""
     result = subprocess.run(
-        [bench.root / "tests/box", bench.root / "tests/bench/queue_rate.sh", (bench.build / "mxtls").resolve(), who,
-         str(messages), str(DESTINATIONS)],
+        [bench.root / "tests/box", bench.root / "tests/bench" / script, *(str(a) for a in argv)],
         stdout=subprocess.PIPE, stderr=open(bench.log, "ab"), timeout=600, check=False, env=dict(
             os.environ, QUEUE_DISK=str((bench.dir / "queue-disk").resolve())),
     )  # fmt: skip
     if result.returncode != 0:
-        raise Failed(f"queue: {who} did not deliver everything, see {bench.log}")
-    return float(result.stdout.split()[-1])
+        raise Failed(f"queue: {script} {argv[1]} did not do it all, see {bench.log}")
+    return [float(word) for word in result.stdout.split()]
+
+
+def deliver(bench, who, messages):
+    """Seconds that it takes who to deliver so many queued messages to the same sink, with fsync."""
+    return box(bench, "queue_rate.sh", (bench.build / "mxtls").resolve(), who, messages, DESTINATIONS)[-1]
+
+
+def store(bench, who, messages):
+    """CPU seconds that it takes to put one message into the queue of who."""
+    return box(bench, "queue_cpu.sh", (bench.build / "mxtls").resolve(), who, messages)[-1] / messages
+
+
+def big(bench, what, n):
+    """Seconds and peak of memory of send and of the run; transactions."""
+    stored, stored_kib, ran, ran_kib, _, messages = box(bench, "queue_big.sh", bench.build.resolve(), what, n)
+    return stored, stored_kib, ran, ran_kib, int(messages)
 
 
 def cpu_of(*argv, **environment):
@@ -57,6 +72,26 @@ def measure(bench):
     table = Table(f"queue: {messages} messages to {DESTINATIONS} destinations, on a disk", "", "a second", "to Postfix")
     table.row("Postfix, its queue", round(messages / median(theirs)), "1")
     table.row("mxtls queue run", round(messages / median(ours)), ratio(t / o for o, t in zip(ours, theirs)))
+    bench.say(table)
+
+    ours, theirs = [], []
+    count = 20 if bench.quick else 200
+    for _ in range(bench.pairs):
+        ours.append(store(bench, "mxtls", count))
+        theirs.append(store(bench, "postfix", count))
+    table = Table("queue: CPU of putting one message into it, process and all", "", "ms", "to Postfix")
+    table.row("Postfix sendmail", f"{median(theirs) * 1000:.2f}", "1")
+    table.row("mxtls send, a queue of the user's own", f"{median(ours) * 1000:.2f}",
+              ratio(o / t for o, t in zip(ours, theirs)))  # fmt: skip
+    bench.say(table)
+
+    table = Table("queue: one big message, resident memory at its peak", "", "send, s", "MiB", "run, s", "MiB",
+                  "transactions")  # fmt: skip
+    for what, unit, sizes in ("rcpts", "recipients", [100, 10000]), ("text", "bytes", [1000000, 98000000]):
+        for n in sizes:
+            stored, stored_kib, ran, ran_kib, transactions = big(bench, what, n)
+            table.row(f"{n} {unit}", f"{stored:.2f}", f"{stored_kib / 1024:.1f}", f"{ran:.2f}",
+                      f"{ran_kib / 1024:.1f}", str(transactions))  # fmt: skip
     bench.say(table)
 
     table = Table("queue: CPU of a look at it, and of a run in which nothing is due", "messages", "list, s", "run, s",
