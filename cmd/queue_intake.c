@@ -305,6 +305,7 @@ batch_main(void *arg)
 			memcpy(p->earliest, t.id, QUEUE_ID_BYTES);
 	}
 	p->current[0] = '\0';
+	send_job_close(t.job);
 	/* before anything is tried: what is gone from q/ must not come back from incoming/ */
 	incoming_sync(&b->in->q->spool);
 	return EX_OK;
@@ -322,6 +323,7 @@ waited_main(void *arg)
 	if ((t.job = open_job(w->in)) == NULL)
 		return EX_CONFIG;
 	take_one(&t, true, &status);
+	send_job_close(t.job);
 	return t.report || (t.stored && t.options.delivery == DELIVERY_QUEUE) ? STATUS_LEFT : 0;
 }
 

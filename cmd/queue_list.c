@@ -5,10 +5,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "app/incoming.h"
 #include "app/queue_item.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "queue.h"
 
@@ -186,6 +188,38 @@ list_one(void *ctx, const struct queue_entry *entry)
 	return fwrite(l->line.data, 1, l->line.len, stdout) == l->line.len ? 0 : 1;
 }
 
+/* In system mode: what the runner did not take in yet, and nobody has looked into. */
+static size_t
+count_incoming(struct queue_command *q)
+{
+	struct strs plain = { 0 }, replies = { 0 };
+	struct arena arena;
+	struct fail why;
+
+	if (q->spool.incoming < 0 || q->only_owner)
+		return 0;
+	arena_init(&arena);
+	if (incoming_names(&q->spool, &arena, &plain, &replies, &why) != 0)
+		log_error("%s", why.text);
+	size_t n = plain.n + replies.n;
+	arena_free(&arena);
+	return n;
+}
+
+static void
+put_totals(struct queue_command *q, const struct lister *l)
+{
+	size_t incoming = count_incoming(q);
+
+	if (l->messages > 0)
+		printf("-- %zu messages, %zu recipients, %" PRId64 " bytes\n", l->messages,
+		    l->rcpts, l->bytes);
+	else if (incoming == 0)
+		printf("Mail queue is empty\n");
+	if (incoming > 0)
+		printf("-- %zu in incoming wait for the runner\n", incoming);
+}
+
 int
 queue_list(struct queue_command *q)
 {
@@ -195,11 +229,8 @@ queue_list(struct queue_command *q)
 	buf_init(&l.line, LIMIT_RECORD_BYTES);
 	if (queue_scan(&q->spool, NULL, list_one, &l, &q->why) < 0)
 		status = command_fail(&cmd_queue, &q->why);
-	else if (q->options->format == QUEUE_FORMAT_TEXT && l.messages == 0)
-		printf("Mail queue is empty\n");
 	else if (q->options->format == QUEUE_FORMAT_TEXT)
-		printf("-- %zu messages, %zu recipients, %" PRId64 " bytes\n", l.messages, l.rcpts,
-		    l.bytes);
+		put_totals(q, &l);
 	buf_free(&l.line);
 	return status;
 }

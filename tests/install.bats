@@ -23,6 +23,34 @@ load lib/rig
     same "$(cd "$to" && find . -type f)" ./opt/bin/other
 }
 
+@test "SYSTEM=1 adds mxtls-submit, units and directories in DESTDIR; uninstall takes its own, and leaves the queue" {
+    local to=$BATS_TEST_TMPDIR/to
+    run -0 make -C "$ROOT" install B="$(dirname "$MXTLS")" DESTDIR="$to" PREFIX=/opt SYSTEM=1 WITH_SENDMAIL=1
+    same "$(stat -c '%a %G' "$to/opt/libexec/mxtls-submit")" "2755 mxtls"
+    same "$(readlink "$to/usr/sbin/sendmail")" /opt/libexec/mxtls-submit
+    same "$(stat -c '%a %U %G' "$to/var/spool/mxtls/incoming")" "1770 mxtls mxtls"
+    file_has "$to/opt/lib/systemd/system/mxtls-queue.service" 'ExecStart=/opt/bin/mxtls queue run --loop'
+    file_has "$to/opt/lib/systemd/system/mxtls-queue.service" 'ReadWritePaths=/var/spool/mxtls /var/lib/mxtls'
+    file_has "$to/opt/lib/sysusers.d/mxtls.conf" 'u mxtls -'
+    file_has "$to/opt/lib/tmpfiles.d/mxtls.conf" 'd /var/spool/mxtls/incoming 1770 mxtls mxtls'
+    [ -s "$to/opt/share/man/man8/mxtls-submit.8" ]
+    # from user mode and back: the names are ours either way
+    run -0 make -C "$ROOT" install B="$(dirname "$MXTLS")" DESTDIR="$to" PREFIX=/opt WITH_SENDMAIL=1
+    same "$(readlink "$to/usr/sbin/sendmail")" /opt/bin/mxtls
+    run -0 make -C "$ROOT" uninstall DESTDIR="$to" PREFIX=/opt
+    same "$(cd "$to" && find . ! -type d)" ""
+    [ -d "$to/var/spool/mxtls/incoming" ]
+}
+
+@test "SYSTEM=1 without the user mxtls says how to make it, and installs nothing" {
+    grep -v '^mxtls:' /etc/group > /run/box/group-without
+    mount --bind /run/box/group-without /etc/group
+    run -2 make -C "$ROOT" install B="$(dirname "$MXTLS")" SYSTEM=1 PREFIX=/run/box/nowhere
+    umount /etc/group
+    has "useradd --system"
+    [ ! -e /run/box/nowhere ]
+}
+
 @test "every object is up to date for install: it builds nothing" {
     run -0 make -C "$ROOT" install B="$(dirname "$MXTLS")" DESTDIR="$BATS_TEST_TMPDIR/to"
     has_not " CC "

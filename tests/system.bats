@@ -127,6 +127,8 @@ taken_after() {
     rm -f "$S/last-run"
     run -0 --separate-stderr as alice sendmail -i bob@example.test < "$MESSAGE"
     [[ $stderr == *"is kept, but nobody runs the queue"*mxtls-queue.service* ]] || assert_fail stderr "$stderr"
+    run -0 mailq
+    has "1 in incoming wait for the runner"
     # -odi, too, since nobody could answer
     run -0 as alice sendmail -odi -i bob@example.test < "$MESSAGE"
     run -0 run_queue

@@ -171,6 +171,7 @@ become_mxtls(char *mode, int argc, char **argv)
 		execv(path, words);
 		fail_errno(&why, FAIL_OS, "%s", path);
 	}
+	free(words);
 	return submit_fail(&why);
 }
 

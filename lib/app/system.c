@@ -63,7 +63,12 @@ system_enter(const char *path, bool keep_root, struct fail *why)
 
 	if (path == NULL && system_mode())
 		path = SYSTEM_SPOOL;
-	if (geteuid() != 0 || path == NULL || !spool_owner(path, &st))
+	if (path != NULL && !spool_owner(path, &st)) {
+		/* another queue was named: what belongs to it is not the system's */
+		mode = USER;
+		return 0;
+	}
+	if (geteuid() != 0 || path == NULL)
 		return 0;
 	if (take_groups(st.st_uid, st.st_gid, why) != 0)
 		return -1;

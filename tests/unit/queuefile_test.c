@@ -48,11 +48,13 @@ TEST(an_envelope_is_written_as_documented_and_read_back)
 		.sender = "me@example.org",
 		.ret = QUEUE_RET_HDRS,
 		.envid = "QQ 1",
+		.owned = true,
+		.uid = 1000,
 		.rcpts = rcpts,
 		.rcpts_n = 3 };
 	static const char want[] =
 	    HEAD "flags 8bitmime requiretls\n"
-		 "sender <me@example.org> ret=hdrs envid=QQ%201\n"
+		 "sender <me@example.org> ret=hdrs envid=QQ%201 uid=1000\n"
 		 "rcpt <a@example.net> notify=success,delay orcpt=rfc822;a@example.net\n"
 		 "rcpt <\"b%20c%25>\"@example.net> notify=never\n"
 		 "rcpt <j%C3%BCrgen@example.net>\n\n";
@@ -73,6 +75,7 @@ TEST(an_envelope_is_written_as_documented_and_read_back)
 	CHECK_INT(back.ret, e.ret);
 	CHECK_STR(back.sender, e.sender);
 	CHECK_STR(back.envid, e.envid);
+	CHECK(back.owned && back.uid == 1000);
 	CHECK_INT(back.rcpts_n, 3);
 	for (size_t i = 0; i < 3; i++) {
 		CHECK_STR(back.rcpts[i].address, rcpts[i].address);
@@ -154,6 +157,10 @@ TEST(an_envelope_that_we_would_not_write_is_damage)
 		HEAD "flags\nsender <a b>\nrcpt <a@b>\n\n",
 		HEAD "flags\nsender <> ret=none\nrcpt <a@b>\n\n",
 		HEAD "flags\nsender <> envid=%\nrcpt <a@b>\n\n",
+		HEAD "flags\nsender <> uid=\nrcpt <a@b>\n\n",
+		HEAD "flags\nsender <> uid=01\nrcpt <a@b>\n\n",
+		HEAD "flags\nsender <> uid=4294967296\nrcpt <a@b>\n\n",
+		HEAD "flags\nsender <> uid=1 envid=a\nrcpt <a@b>\n\n",
 		HEAD "flags\nsender <>x\nrcpt <a@b>\n\n",
 		HEAD "flags\nsender <>\n\n",
 		HEAD "flags\nsender <>\nrcpt <>\n\n",
