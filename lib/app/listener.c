@@ -19,6 +19,13 @@
 
 /* --- caps ----------------------------------------------------------------------------------------- */
 
+/* More than 80 % of the places are taken, by this process and others (DECISIONS F41). */
+static void
+note_busy(struct listener *l)
+{
+	l->busy = (uint64_t)listen_caps_open(l->caps) * 5 > (uint64_t)l->max_connections * 4;
+}
+
 /* Count a connection in. */
 static enum listen_cap
 cap_enter(struct listener *l, const struct addr *peer, unsigned *slot_r)
@@ -26,7 +33,7 @@ cap_enter(struct listener *l, const struct addr *peer, unsigned *slot_r)
 	enum listen_cap cap =
 	    listen_caps_enter(l->caps, peer, l->max_connections, l->max_per_network, slot_r);
 
-	l->busy = (uint64_t)listen_caps_open(l->caps) * 5 > (uint64_t)l->max_connections * 4;
+	note_busy(l);
 	return cap;
 }
 
@@ -34,7 +41,7 @@ static void
 cap_leave(struct listener *l, unsigned slot)
 {
 	listen_caps_leave(l->caps, slot);
-	l->busy = (uint64_t)listen_caps_open(l->caps) * 5 > (uint64_t)l->max_connections * 4;
+	note_busy(l);
 }
 
 /* --- sessions ------------------------------------------------------------------------------------- */
@@ -244,6 +251,7 @@ accept_waiting(struct listener *l, const struct listener_address *at)
 static void
 look(struct listener *l, enum listener_look what)
 {
+	note_busy(l); /* connections of other processes came and went, too */
 	if (what == LISTENER_TIME && clock_ms() < l->look_at)
 		return;
 	l->look_at = clock_deadline(FLOOD_WINDOW_MS);
