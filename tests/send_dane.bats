@@ -8,6 +8,8 @@ LEVELS=(may auto encrypt verify dane dane-only)
 setup_file() {
     certs_make
     message_make
+    # expired, and for another name
+    cert_issue odd san=DNS:other.box.test from=-91d to=-1d dir="$BATS_FILE_TMPDIR"
     export DNSSEC_TAMPER=_25._tcp.tampered.box.test.
     dnssec_start < <(zone)
     {
@@ -25,15 +27,28 @@ setup_file() {
     mx clear 32 'send 220 mx' 'serve ehlo=SIZE 1000000'
     mx broken 33 'send 220 mx' 'serve ehlo=STARTTLS,starttls=break' 'send 220 go' 'recv 5' 'close'
     mx requiretls 35 'send 220 mx' 'serve ehlo=STARTTLS,tls-ehlo=REQUIRETLS;SIZE 1000000'
+    peer_start odd '^ready' "$ROOT/tests/peers/smtp_peer.py" --listen 192.0.2.36:25 --cert "$BATS_FILE_TMPDIR/odd.pem" \
+        'send 220 mx' 'serve ehlo=STARTTLS'
+    peer_start named '^ready' "$ROOT/tests/peers/smtp_peer.py" --listen 192.0.2.37:25 --cert "$CERTS/wrongname.pem" \
+        'send 220 mx' 'serve ehlo=STARTTLS'
     mx refusing 34 'send 220 mx' 'serve ehlo=STARTTLS,starttls=454 4.7.0 no'
 }
 
-CASES=(match mismatch unusable tampered none issuer clear clearunusable broken refusing)
+CASES=(match mismatch unusable tampered none issuer clear clearunusable broken refusing eeold tawrong refusingunusable brokenunusable)
 
 zone() {
     local level case
     # the certificate of all servers is for *.box.test
     for case in match mismatch unusable tampered none issuer; do echo "$case.box.test. A 192.0.2.31"; done
+    echo 'eeold.box.test. A 192.0.2.36'
+    echo 'tawrong.box.test. A 192.0.2.37'
+    echo 'refusingunusable.box.test. A 192.0.2.34'
+    echo 'brokenunusable.box.test. A 192.0.2.33'
+    echo "_25._tcp.eeold.box.test. TLSA $(cert_tlsa "$BATS_FILE_TMPDIR/odd.crt")"
+    echo "_25._tcp.tawrong.box.test. TLSA $(cert_tlsa "$CERTS/intermediate.crt" 2 1 1)"
+    for case in refusingunusable brokenunusable; do
+        echo "_25._tcp.$case.box.test. TLSA $(cert_tlsa "$CERTS/wildcard.crt" 1 1 1)"
+    done
     echo 'clear.box.test. A 192.0.2.32'
     echo 'clearunusable.box.test. A 192.0.2.32'
     echo 'broken.box.test. A 192.0.2.33'
@@ -182,6 +197,9 @@ requiretls() {
     file_has "$(peer_log requiretls)" 'C: MAIL FROM:<alice@client.box.test> SIZE=153 REQUIRETLS'
     requiretls 69 bob@match.auto.test
     [[ $stderr == *"REQUIRETLS"* ]] || assert_fail "why" "$stderr"
+    requiretls 69 bob@refusing.auto.test
+    requiretls 69 bob@broken.auto.test
+    requiretls 69 bob@mismatch.auto.test
     requiretls 69 bob@clear.may.test
     [[ $stderr == *"REQUIRETLS"* ]] || assert_fail "why" "$stderr"
     # the MX record is not signed

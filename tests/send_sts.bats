@@ -8,7 +8,7 @@ setup_file() {
     certs_make
     message_make
     # shellcheck disable=SC2046 # words
-    https_begin $(for d in enforce testing none listed mismatch clear broken some gone verify nosts moved; do echo "mta-sts.$d.test"; done)
+    https_begin $(for d in enforce testing none listed mismatch clear broken some gone verify nosts moved refusing testclear testrefusing testbroken; do echo "mta-sts.$d.test"; done)
     https_policy enforce.test enforce 604800 mx.box.test
     https_policy testing.test testing 604800 mx.box.test
     https_policy none.test none 604800
@@ -20,11 +20,16 @@ setup_file() {
     https_policy gone.test enforce 604800 mx.box.test
     https_policy verify.test enforce 604800 wrong.box.test
     https_policy nosts.test enforce 604800 other.box.test
+    https_policy refusing.test enforce 604800 refusing.box.test
+    https_policy testclear.test testing 604800 clear.box.test
+    https_policy testrefusing.test testing 604800 refusing.box.test
+    https_policy testbroken.test testing 604800 broken.box.test
     https_site mta-sts.moved.test good "root $SITES/moved"
     dns_start < <(zone)
     https_start
     mx good 31 'send 220 mx' 'serve ehlo=STARTTLS'
     mx clear 32 'send 220 mx' 'serve ehlo=SIZE 1000000'
+    mx refusing 35 'send 220 mx' 'serve ehlo=STARTTLS,starttls=454 4.7.0 no'
     mx broken 33 'send 220 mx' 'serve ehlo=STARTTLS,starttls=break' 'send 220 go' 'recv 5' 'close'
     peer_start wrong '^ready' "$ROOT/tests/peers/smtp_peer.py" --listen 192.0.2.34:25 \
         --cert "$CERTS/wrongname.pem" 'send 220 mx' 'serve ehlo=STARTTLS'
@@ -32,6 +37,7 @@ setup_file() {
         echo 'policy verify.test verify'
         echo 'policy nosts.test encrypt sts=no'
         echo 'policy broken.test auto fallback=now'
+        echo 'policy testbroken.test auto fallback=now'
         echo 'policy listed.test auto on-fail=bounce'
         echo 'policy moved.test auto on-fail=bounce'
         echo 'policy via.test encrypt via=[clear.box.test]'
@@ -44,6 +50,12 @@ zone() {
     echo "_mta-sts.moved.test. TXT \"v=STSv1; id=${1:-1};\""
     echo 'mta-sts.moved.test. A 192.0.2.80'
     for d in testing2 norecord; do echo "$d.test. MX 10 clear.box.test."; done
+    for d in refusing testclear testrefusing testbroken; do
+        echo "$d.test. MX 10 ${d#test}.box.test."
+        echo "_mta-sts.$d.test. TXT \"v=STSv1; id=1;\""
+        echo "mta-sts.$d.test. A 192.0.2.80"
+    done
+    echo 'refusing.box.test. A 192.0.2.35'
     echo 'mismatch.test. MX 10 wrong.box.test.'
     echo 'verify.test. MX 10 wrong.box.test.'
     echo 'clear.test. MX 10 clear.box.test.'
@@ -89,6 +101,9 @@ sts_send() {
     same "$(sessions broken)" 1
     sts_send 75 bob@mismatch.test
     same "$(r .failure)" certificate-host-mismatch
+    sts_send 75 bob@refusing.test
+    same "$(r .failure)" starttls-rejected
+    file_has_not "$(peer_log refusing)" "C: MAIL"
     file_has_not "$(peer_log clear)" "C: MAIL"
     file_has_not "$(peer_log wrong)" "C: MAIL"
 }
@@ -103,6 +118,13 @@ sts_send() {
     same "$(r .protection)" enc
     sts_send 0 bob@none.test
     same "$(r .protection)" enc
+    # testing is may in every column (reference 4.5)
+    sts_send 0 bob@testclear.test
+    same "$(r .protection)" none
+    sts_send 0 bob@testrefusing.test
+    same "$(r .protection)" none
+    sts_send 0 bob@testbroken.test
+    same "$(r '.protection, .clear_reason' | xargs)" "none TLS failed on another connection"
 }
 
 @test "a record, but no policy to be had and none remembered: as without one (RFC 8461 s3.3)" {

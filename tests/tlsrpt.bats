@@ -6,7 +6,7 @@ load lib/send
 
 # Domains and what is published for them; all have _smtp._tls records unless the name begins with "un".
 DANE=(danegood danebad danebogus daneclear danebroken)
-STS=(stsgood stsexpired stsmismatch stsuntrusted stsclear ststesting stsunlisted stsgone stsinvalid stscert)
+STS=(stsboth stsgood stsexpired stsmismatch stsuntrusted stsclear ststesting stsunlisted stsgone stsinvalid stscert)
 PLAIN=(plain plainclear plainbroken plainrefusing plainhelo daneonly unwanted)
 
 setup_file() {
@@ -15,12 +15,15 @@ setup_file() {
     # shellcheck disable=SC2046 # words
     https_begin $(printf 'mta-sts.%s.test ' "${STS[@]}")
     https_policy stsgood.test enforce 604800 '*.box.test'
-    for d in stsexpired stsmismatch stsuntrusted stsclear; do https_policy "$d.test" enforce 604800 "$d.box.test"; done
+    for d in stsboth stsexpired stsmismatch stsuntrusted stsclear; do https_policy "$d.test" enforce 604800 "$d.box.test"; done
     https_policy ststesting.test testing 604800 ststesting.box.test
     https_policy stsunlisted.test enforce 604800 other.box.test
     https_site mta-sts.stsgone.test good 'return 404 "not here"'
     https_site mta-sts.stsinvalid.test good 'return 200 "version: STSv1\r\nmode: strict\r\n"'
     https_site mta-sts.stscert.test expired 'return 200 "version: STSv1\r\n"'
+    cert_issue expired-mx dir="$BATS_FILE_TMPDIR" san=DNS:stsexpired.box.test from=-90d to=-1d
+    cert_issue wrong-mx dir="$BATS_FILE_TMPDIR" san=DNS:other.box.test
+    cert_issue self-mx dir="$BATS_FILE_TMPDIR" san=DNS:stsuntrusted.box.test issuer=self
     export DNSSEC_TAMPER=_25._tcp.danebogus.box.test.
     dnssec_start < <(zone)
     https_start
@@ -29,9 +32,6 @@ setup_file() {
     mx broken 33 'send 220 mx' 'serve ehlo=STARTTLS,starttls=break' 'send 220 go' 'recv 5' 'close'
     mx refusing 34 'send 220 mx' 'serve ehlo=STARTTLS,starttls=454 4.7.0 no'
     mx helo 35 'send 220 mx' 'serve ehlo=550 no'
-    cert_issue expired-mx dir="$BATS_FILE_TMPDIR" san=DNS:stsexpired.box.test from=-90d to=-1d
-    cert_issue wrong-mx dir="$BATS_FILE_TMPDIR" san=DNS:other.box.test
-    cert_issue self-mx dir="$BATS_FILE_TMPDIR" san=DNS:stsuntrusted.box.test issuer=self
     bad_mx expired 36 expired-mx
     bad_mx wrong 37 wrong-mx
     bad_mx self 38 self-mx
@@ -70,6 +70,9 @@ zone() {
     echo 'plainrefusing.box.test. A 192.0.2.34'
     echo 'plainhelo.box.test. A 192.0.2.35'
     echo 'stsexpired.box.test. A 192.0.2.36'
+    # TLSA records of no use beside an enforced MTA-STS policy
+    echo 'stsboth.box.test. A 192.0.2.37'
+    echo "_25._tcp.stsboth.box.test. TLSA $(cert_tlsa "$BATS_FILE_TMPDIR/wrong-mx.crt" 1 1 1)"
     echo 'stsmismatch.box.test. A 192.0.2.37'
     echo 'ststesting.box.test. A 192.0.2.37'
     echo 'stsuntrusted.box.test. A 192.0.2.38'
@@ -148,6 +151,9 @@ WANT
 @test "MTA-STS: every result type of certificate and policy; testing is judged as enforce (RFC 8460 s4.3.2.2)" {
     deliver 0 stsgood.test
     deliver 75 stsexpired.test
+    # unusable TLSA records do not relax it (RFC 8461 s2)
+    deliver 75 stsboth.test
+    same "$(r .failure)" certificate-host-mismatch
     deliver 75 stsmismatch.test
     deliver 75 stsuntrusted.test
     deliver 75 stsclear.test
@@ -158,6 +164,7 @@ WANT
     deliver 0 stscert.test
     reports
     same "$output" "$(sort << 'WANT'
+stsboth.test sts stsboth.test 0 1 certificate-host-mismatch@stsboth.box.test+:1
 stsclear.test sts stsclear.test 0 1 starttls-not-supported@stsclear.box.test+:1
 stscert.test sts stscert.test 0 1 sts-webpki-invalid@stscert.box.test+:1
 stsexpired.test sts stsexpired.test 0 1 certificate-expired@stsexpired.box.test+:1

@@ -172,12 +172,15 @@ tlsrpt_judge(const struct tlsrpt_site *site, const struct host_facts *host,
 {
 	struct tlsrpt_verdict failed = { 0 };
 
+	bool sts = site->sts_asked && site->sts != NULL;
+
 	*v = (struct tlsrpt_verdict){ 0 };
-	if (is_tlsa(site)) {
+	/* records of no use prove nothing; where MTA-STS applies beside them, it asks for more */
+	if (is_tlsa(site) && !(site->tlsa->status == TLSA_UNUSABLE && sts && has_sts(site))) {
 		judge_tlsa(site, host, v);
 		return;
 	}
-	if (!site->sts_asked || site->sts == NULL)
+	if (!sts)
 		return;
 	if (has_sts(site) || sts_failed(site, &failed)) {
 		judge_sts(site, host, leaf, v);
