@@ -171,6 +171,11 @@ $(SHIM): tests/torture/shim.c
 	$(call say,CC)
 	$(Q)$(CC) -D_GNU_SOURCE -std=c11 -O1 -Wall -Wextra -shared -fPIC -o $@ $<
 
+# Each attack of tests/attack.tsv, by the tests that try it.
+.PHONY: attack
+attack: $(B)/mxtls $(PROGRAM_BIN) $(SHIM) $(UNIT_BIN)
+	@tests/attack $(B)
+
 .PHONY: lint
 lint:
 	@tests/lint
