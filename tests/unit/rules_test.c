@@ -705,7 +705,7 @@ TEST(rules_accept_the_examples_of_the_manual)
 			buf_puts(&example, line);
 		}
 	}
-	CHECK_INT(examples, 4);
+	CHECK_INT(examples, 5);
 	buf_free(&example);
 	if (f != NULL)
 		fclose(f);
