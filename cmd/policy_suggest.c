@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -19,7 +20,19 @@ struct job {
 	struct suggest *suggest;
 	struct rules *rules; /* the policy in use */
 	uint64_t lines, bad;
+	uint64_t bytes; /* of the policy printed */
 };
+
+__attribute__((format(printf, 2, 3))) static void
+say(struct job *job, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	int n = vprintf(fmt, args);
+	va_end(args);
+	job->bytes += n > 0 ? (uint64_t)n : 0;
+}
 
 /* Lines that cannot be read are told one by one, up to a point. */
 static void
@@ -110,24 +123,26 @@ print_json(const struct job *job, const struct suggest_domain *d, struct buf *ou
 }
 
 static void
-print_domain(const struct job *job, const struct suggest_domain *d, enum suggestion suggestion,
+print_domain(struct job *job, const struct suggest_domain *d, enum suggestion suggestion,
     const char *group, struct buf *out)
 {
 	const struct rule *rule = rule_of(job, d);
 
 	buf_reset(out);
 	suggest_reason(d, suggestion, out);
-	printf("# %s: %s\n", d->name, buf_str(out));
+	say(job, "# %s: %s\n", d->name, buf_str(out));
 	if (rule != NULL)
-		printf("#   has level %s by %s already\n", level_str(rule->level), rule_str(rule));
+		say(job, "#   has level %s by %s already\n", level_str(rule->level),
+		    rule_str(rule));
 	else if (group != NULL)
-		printf("group %s %s%s\n", group, d->name, strchr(d->name, '.') == NULL ? "." : "");
+		say(job, "group %s %s%s\n", group, d->name,
+		    strchr(d->name, '.') == NULL ? "." : "");
 }
 
 /* All domains of one kind: a group where the level is worth a line, else comments. */
 static void
-print_kind(const struct job *job, enum suggestion kind, const struct suggest_domain *const *v,
-    size_t n, struct buf *out)
+print_kind(struct job *job, enum suggestion kind, const struct suggest_domain *const *v, size_t n,
+    struct buf *out)
 {
 	static const char *const titles[SUGGESTIONS] = { NULL,
 		"publish what level auto, the default, goes by: no line needed",
@@ -146,18 +161,17 @@ print_kind(const struct job *job, enum suggestion kind, const struct suggest_dom
 		if (suggest_judge(v[i], (unsigned)job->options->min_seen) != kind)
 			continue;
 		if (!any)
-			printf("\n# %s\n", titles[kind]);
+			say(job, "\n# %s\n", titles[kind]);
 		any = true;
 		grouped |= line && rule_of(job, v[i]) == NULL;
 		print_domain(job, v[i], kind, line ? group : NULL, out);
 	}
 	if (grouped)
-		printf("policy %s %s\n", group, level);
+		say(job, "policy %s %s\n", group, level);
 }
 
 static void
-print_policy(
-    const struct job *job, const struct suggest_domain *const *v, size_t n, struct buf *out)
+print_policy(struct job *job, const struct suggest_domain *const *v, size_t n, struct buf *out)
 {
 	size_t few = 0;
 	char now[32];
@@ -165,16 +179,17 @@ print_policy(
 	text_date_rfc3339(clock_wall(), now);
 	for (size_t i = 0; i < n; i++)
 		few += suggest_judge(v[i], (unsigned)job->options->min_seen) == SUGGEST_TOO_FEW;
-	printf("# mxtls policy suggest, %s: %zu domains, by %" PRIu64 " lines\n"
-	       "# %zu of them were seen fewer than %" PRId64 " times (--min-seen): nothing is said "
-	       "about them\n",
+	say(job,
+	    "# mxtls policy suggest, %s: %zu domains, by %" PRIu64 " lines\n"
+	    "# %zu of them were seen fewer than %" PRId64 " times (--min-seen): nothing is said "
+	    "about them\n",
 	    now, n, job->lines - job->bad, few, job->options->min_seen);
 	for (enum suggestion kind = SUGGEST_PUBLISHED; kind <= SUGGEST_MIXED; kind++)
 		print_kind(job, kind, v, n, out);
 }
 
 static void
-print(const struct job *job)
+print(struct job *job)
 {
 	size_t n;
 	const struct suggest_domain *const *v = suggest_domains(job->suggest, &n);
@@ -187,6 +202,12 @@ print(const struct job *job)
 	else
 		print_policy(job, v, n, &out);
 	buf_free(&out);
+	if (job->bytes > LIMIT_CONFIG_BYTES)
+		fprintf(stderr,
+		    "mxtls policy: this is longer than a policy may be, %d bytes: take a part of "
+		    "it, or "
+		    "a higher --min-seen\n",
+		    LIMIT_CONFIG_BYTES);
 	if (suggest_left_out(job->suggest) > 0)
 		fprintf(stderr,
 		    "mxtls policy: %" PRIu64 " lines were left out: more than %d domains\n",

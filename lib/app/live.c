@@ -146,9 +146,6 @@ check_name(struct live *l)
 			    "%s, the name that we greet with, %s %s", helo,
 			    has ? "has the address" : "lacks the address", ip);
 	}
-	if (l->addrs_n == 0)
-		tell(l, "name", LIVE_WARN,
-		    "%s: no way out of this host, so its address is not known: --address", helo);
 }
 
 /* Receivers want a PTR record whose name leads back (RFC 1912 s2.1; Google and Yahoo refuse mail without). */
@@ -424,6 +421,11 @@ live_check(const struct live_options *options)
 	arena_init(&l.arena);
 	find_addresses(&l);
 	check_name(&l);
+	if (l.addrs_n == 0)
+		tell(&l, "ptr", LIVE_WARN,
+		    "no way out of this host, so neither PTR nor SPF can be looked at: --address");
+	else if (options->maildomain == NULL)
+		tell(&l, "spf", LIVE_WARN, "the domain of senders is not known: --maildomain");
 	for (size_t i = 0; i < l.addrs_n; i++)
 		check_ptr(&l, &l.addrs[i]);
 	for (size_t i = 0; i < l.addrs_n && options->maildomain != NULL; i++)
