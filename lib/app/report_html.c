@@ -208,8 +208,11 @@ adoption(struct buf *out, const struct report *report)
 
 	buf_puts(out,
 	    "<h2 id=\"adoption\">Adoption</h2><p class=\"sub\">Large: share of domains. Below: the "
-	    "same by MX host and by address, which a few large providers move less.</p>"
-	    "<div class=\"grid\">");
+	    "same by MX host and by address, which a few large providers move less.");
+	if (report->compare.old != NULL && report->compare.old->day[0] != '\0')
+		buf_printf(out, " Points: since %s.", report->compare.old->day);
+	buf_puts(out, "</p>"
+		      "<div class=\"grid\">");
 	for (size_t i = 0; i < 4; i++)
 		figure_card(out, report, first[i], true);
 	for (size_t i = 0; i < 4; i++)

@@ -143,18 +143,18 @@ TEST(report_tally_words_are_the_values_of_their_enums)
 	struct report_tally tally;
 
 	/* a word for every value, in its place */
-#define CHECK_WORDS(table, last, str) \
+#define CHECK_WORDS(table, type, last, str) \
 	do { \
 		report_tally_init(&tally, table); \
 		CHECK_INT(tally.n, (last) + 1); \
 		for (int i = 0; i <= (int)(last); i++) \
-			CHECK_STR(tally.rows[i].name, str(i)); \
+			CHECK_STR(tally.rows[i].name, str((enum type)i)); \
 		report_tally_free(&tally); \
 	} while (0)
-	CHECK_WORDS(REPORT_TABLE_VERDICT, VERDICT_UNDELIVERABLE, verdict_str);
-	CHECK_WORDS(REPORT_TABLE_MX_STATUS, MX_DNS_ERROR, mx_status_str);
-	CHECK_WORDS(REPORT_TABLE_STATUS, HOST_UNKNOWN_ERROR, host_status_str);
-	CHECK_WORDS(REPORT_TABLE_TLSRPT, TLSRPT_DNS_ERROR, tlsrpt_status_str);
+	CHECK_WORDS(REPORT_TABLE_VERDICT, verdict, VERDICT_UNDELIVERABLE, verdict_str);
+	CHECK_WORDS(REPORT_TABLE_MX_STATUS, mx_status, MX_DNS_ERROR, mx_status_str);
+	CHECK_WORDS(REPORT_TABLE_STATUS, host_status, HOST_UNKNOWN_ERROR, host_status_str);
+	CHECK_WORDS(REPORT_TABLE_TLSRPT, tlsrpt_status, TLSRPT_DNS_ERROR, tlsrpt_status_str);
 }
 
 TEST(report_breakdown_largest_first_and_the_rest_in_one)
