@@ -370,3 +370,40 @@ os.execlp("sendmail", "sendmail", "-odq", "-i", "bob@example.test", *["\x01" * 1
     done
     file_has /run/box/mail/bob "Subject: cron"
 }
+
+@test "stopped while it reads the message: 75, and nothing is left; killed: a part that is swept after 36 hours (E37)" {
+    local pid part signal alice=(setpriv --reuid alice --regid alice --clear-groups --)
+    mkfifo /run/box/slow
+    for signal in TERM INT HUP; do
+        "${alice[@]}" env --default-signal="$signal" sendmail -odq -i bob@example.test < /run/box/slow 3>&- &
+        pid=$!
+        exec 8> /run/box/slow
+        echo "Subject: x" >&8
+        for _ in $(seq 300); do
+            if [ -n "$(find "$INCOMING" -name 'tmp.*')" ]; then break; fi
+            read -rt 0.1 <> <(:) || true
+        done
+        kill -s "$signal" "$pid"
+        end_of "$pid"
+        exec 8>&-
+        same "$signal $ENDED" "$signal 75"
+        same "$(find "$INCOMING" -mindepth 1)" ""
+    done
+    "${alice[@]}" sendmail -odi -i bob@example.test < /run/box/slow 3>&- &
+    pid=$!
+    exec 8> /run/box/slow
+    for _ in $(seq 300); do
+        if [ -n "$(find "$INCOMING" -name 'reply.*')" ]; then break; fi
+        read -rt 0.1 <> <(:) || true
+    done
+    kill -s KILL "$pid"
+    end_of "$pid"
+    exec 8>&-
+    part=$(find "$INCOMING" -type f)
+    [[ $part == */tmp.* ]] || assert_fail "what is left" "$part"
+    run -0 run_queue
+    [ -e "$part" ]
+    touch -d '40 hours ago' "$INCOMING"/*
+    run -0 run_queue
+    same "$(find "$INCOMING" -mindepth 1)" ""
+}

@@ -35,6 +35,16 @@ submit_wake(const struct submit_spool *s, char what)
 	return SUBMIT_RUNNER_AWAKE;
 }
 
+/* It goes to a terminal, and whoever has the group may have written it. */
+static void
+make_harmless(char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (((unsigned char)text[i] < 0x20 && text[i] != '\n' && text[i] != '\t') ||
+		    text[i] == 0x7f)
+			text[i] = '?';
+}
+
 /* What cannot be the status yet, to fd. The end stays in what. Returns the status, or -1. */
 static int
 pass_on(struct buf *what, bool over, int fd)
@@ -47,6 +57,7 @@ pass_on(struct buf *what, bool over, int fd)
 		n = (size_t)text;
 	else if (!over)
 		n = n > SUBMISSION_STATUS_BYTES ? n - SUBMISSION_STATUS_BYTES : 0;
+	make_harmless(what->data, n);
 	if (n > 0)
 		file_write_all(fd, what->data, n); /* who does not read it does not want it */
 	buf_consume(what, n);
