@@ -154,21 +154,11 @@ set_up_sts(
 	return 0;
 }
 
-/* A third of the time that it takes to store a message would go into a library that does nothing for it. */
-static bool
-needs_tls(const struct route_options *options)
-{
-	return !options->store_only || options->dkim.n > 0 || options->ca_file != NULL ||
-	       options->ca_dir != NULL;
-}
-
 int
 route_open(
     struct route *route, const struct route_options *options, struct arena *arena, struct fail *why)
 {
 	*route = (struct route){ 0 };
-	if (needs_tls(options))
-		tls_init();
 	if (load_policy(route, options, arena, why) == 0 &&
 	    set_up(route, options, arena, why) == 0 &&
 	    (options->store_only || set_up_sts(route, options, arena, why) == 0))

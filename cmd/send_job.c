@@ -144,14 +144,14 @@ message_options(struct send_job *job)
 {
 	const struct send_options *options = job->options;
 
+	job->user = user_of(job);
 	return (struct message_options){ .recipients_from_header = options->from_headers,
 		.ignore_dots = options->ignore_dots,
 		.sender = options->sender,
 		.login = job->owner == NULL ? NULL : identity_login(*job->owner, &job->arena),
 		.time = job->time,
-		.full_name = options->full_name != NULL
-				 ? options->full_name
-				 : identity_full_name(user_of(job), &job->arena),
+		.full_name = options->full_name,
+		.named_by = &job->user,
 		.maildomain = job->maildomain,
 		.masquerade = &job->masquerade,
 		.aliases = &job->aliases,

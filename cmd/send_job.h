@@ -27,6 +27,7 @@ struct send_job {
 	int64_t deadline;
 	/* of a message that mxtls-submit took for another user; NULL and 0: it is ours, and comes now */
 	const uid_t *owner;
+	uid_t user; /* who submits: the owner, or our own */
 	const char *queue_id;
 	int64_t time;
 	/* Told once the message is stored, before it is tried; NULL: nobody. */

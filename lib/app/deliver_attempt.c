@@ -175,6 +175,49 @@ send_it(struct deliver_attempt *a, struct fail *why)
 	deliver_note_failure_all(a, NULL, why, STAGE_SESSION);
 }
 
+/* The context for a demand: what proves identity has another security level. */
+static struct tls_ctx *
+tls_for(struct deliver_group *g, const struct demand *demand, struct fail *why)
+{
+	struct tls_client_options tls = { .min = g->rule.tls_min,
+		.max = g->rule.tls_max,
+		.ciphers = g->rule.ciphers,
+		.cert_file = g->rule.client_cert,
+		/* else what the server has: weak TLS beats clear text (reference send.md 4.5) */
+		.security_level = demand->strict ? 1 : 0 };
+
+	if (g->tls[demand->strict] != NULL)
+		return g->tls[demand->strict];
+	if (demand->strict && !g->rule.min_given && tls.min < TLS_VERSION_1_2)
+		tls.min = TLS_VERSION_1_2;
+	g->tls[demand->strict] = deliver_tls_ctx(&tls, why);
+	return g->tls[demand->strict];
+}
+
+/*
+ * A context costs more than a delivery in clear, so it is made when TLS begins; before anything is said where its
+ * making may fail for what the rule says: such a rule is never half followed.
+ */
+static bool
+needs_tls_early(const struct rule *rule)
+{
+	return rule->implicit_tls || rule->client_cert != NULL || rule->ciphers != NULL;
+}
+
+static int
+make_tls(struct deliver_attempt *a, struct fail *why)
+{
+	struct session_options *options = &a->c->session.options;
+
+	if (options->tls == NULL)
+		options->tls = tls_for(a->g, &a->demand, why);
+	if (options->tls != NULL)
+		return 0;
+	a->g->other_failure = true;
+	deliver_note_failure_all(a, NULL, why, STAGE_SESSION);
+	return -1;
+}
+
 /* Ask decide() until it says deliver, skip, or reconnect. */
 static void
 negotiate(struct deliver_attempt *a, bool clear_retry, struct decision *d, struct fail *why)
@@ -183,6 +226,10 @@ negotiate(struct deliver_attempt *a, bool clear_retry, struct decision *d, struc
 		decide(&a->demand, &a->c->facts, deliver_leaf(a->c), a->g->age_s, clear_retry, d);
 		switch (d->action) {
 		case DECIDE_STARTTLS:
+			if (make_tls(a, why) != 0) {
+				*d = (struct decision){ .action = DECIDE_SKIP };
+				return;
+			}
 			/* what went wrong is in the facts, and the next decision reads them */
 			session_starttls(&a->c->session, why);
 			continue;
@@ -206,25 +253,6 @@ negotiate(struct deliver_attempt *a, bool clear_retry, struct decision *d, struc
 			return;
 		}
 	}
-}
-
-/* The context for a demand: what proves identity has another security level. */
-static struct tls_ctx *
-tls_for(struct deliver_group *g, const struct demand *demand, struct fail *why)
-{
-	struct tls_client_options tls = { .min = g->rule.tls_min,
-		.max = g->rule.tls_max,
-		.ciphers = g->rule.ciphers,
-		.cert_file = g->rule.client_cert,
-		/* else what the server has: weak TLS beats clear text (reference send.md 4.5) */
-		.security_level = demand->strict ? 1 : 0 };
-
-	if (g->tls[demand->strict] != NULL)
-		return g->tls[demand->strict];
-	if (demand->strict && !g->rule.min_given && tls.min < TLS_VERSION_1_2)
-		tls.min = TLS_VERSION_1_2;
-	g->tls[demand->strict] = deliver_tls_ctx(&tls, why);
-	return g->tls[demand->strict];
 }
 
 /* The address that connections come from; one of the other family makes the host unreachable. */
@@ -257,12 +285,12 @@ server_name(const struct deliver_attempt *a)
 }
 
 static struct session_options
-session_options_of(struct deliver_attempt *a, const struct addr *to, struct fail *why)
+session_options_of(struct deliver_attempt *a, const struct addr *to)
 {
 	struct deliver_group *g = a->g;
 	int64_t timeout_ms = g->options->timeout_ms;
 
-	return (struct session_options){ .tls = tls_for(g, &a->demand, why),
+	return (struct session_options){ .tls = NULL,
 		.trust = g->trust,
 		.helo = g->options->helo,
 		.sni = server_name(a),
@@ -311,7 +339,9 @@ begin_new(struct deliver_attempt *a, struct session_options *options, char *key,
 	    kept_text(c, rule_nexthop(&g->rule, g->domain)), KEY_ANY, c->arena, &c->facts,
 	    &c->certs, &c->certs_n, g->deadline);
 	c->begun = true;
-	if (options->tls == NULL || take_place(g, c, why) != 0 ||
+	if (needs_tls_early(&g->rule) && make_tls(a, why) != 0)
+		return -1;
+	if (take_place(g, c, why) != 0 ||
 	    throttle_pace(g->options->throttle_dir, &g->rule, g->deadline, why) != 0) {
 		g->other_failure = true;
 		deliver_note_failure_all(a, NULL, why, STAGE_SESSION);
@@ -340,11 +370,9 @@ run_session(struct deliver_attempt *a, const struct addr *to, bool clear_retry,
     struct decision *last_r, struct fail *why)
 {
 	struct deliver_keep *keep = a->g->options->keep;
-	struct session_options options = session_options_of(a, to, why);
+	struct session_options options = session_options_of(a, to);
 	/* what is made for clear text after TLS has failed is for this message only */
-	char *key = keep == NULL || options.tls == NULL || clear_retry
-			? NULL
-			: deliver_keep_key(a, &options, to);
+	char *key = keep == NULL || clear_retry ? NULL : deliver_keep_key(a, &options, to);
 
 	a->again = false;
 	a->c = key == NULL ? NULL : deliver_keep_take(keep, a, key);

@@ -131,9 +131,10 @@ deliver_keep_key(
 	put_text(&key, rule_nexthop(&g->rule, g->domain));
 	put_text(&key, options->sni);
 	put_address(&key, options->dial.source);
-	buf_printf(&key, "\nrule %p %p %p %p %d %d", (const void *)g->origin,
-	    (const void *)g->options->via, (const void *)options->tls, (const void *)options->trust,
-	    options->implicit_tls, options->auth_level);
+	/* the TLS context is made of these, too */
+	buf_printf(&key, "\nrule %p %p %p %d %d", (const void *)g->origin,
+	    (const void *)g->options->via, (const void *)options->trust, options->implicit_tls,
+	    options->auth_level);
 	buf_printf(&key, " %d %u", g->mx_dnssec, options->dial.refuse);
 	put_text(&key, g->rule.auth);
 	put_demand(&key, &a->demand);

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "dns/dns.h"
 
@@ -103,8 +104,8 @@ kernel_name(struct arena *arena)
 	return dns_name_normalize(name, arena, NULL);
 }
 
-const char *
-identity_hostname(struct arena *arena)
+static const char *
+find_hostname(struct arena *arena)
 {
 	const char *name = kernel_name(arena), *found;
 	struct buf hosts;
@@ -115,6 +116,20 @@ identity_hostname(struct arena *arena)
 	found = identity_hosts_find(slice_make(hosts.data, hosts.len), name, arena);
 	buf_free(&hosts);
 	return found;
+}
+
+const char *
+identity_hostname(struct arena *arena)
+{
+	static char *known; /* it is asked for several times, and does not change while we run */
+	static bool looked;
+
+	if (!looked) {
+		const char *name = find_hostname(arena);
+		known = name == NULL ? NULL : mem_strdup(name);
+		looked = true;
+	}
+	return known == NULL ? NULL : arena_strdup(arena, known);
 }
 
 const char *

@@ -12,6 +12,7 @@
 #include "app/header_rewrite.h"
 #include "app/header_section.h"
 #include "app/header_words.h"
+#include "app/identity.h"
 #include "app/shorten.h"
 #include "app/submit_text.h"
 #include "base/buf.h"
@@ -95,12 +96,15 @@ make_from(struct intake *in)
 {
 	struct message *message = in->message;
 	struct buf out;
-	const char *mailbox = message->sender;
+	const char *mailbox = message->sender, *name = in->options->full_name;
 
 	if (mailbox[0] == '\0') /* a report has no author to name but us */
 		mailbox = arena_printf(&message->arena, "MAILER-DAEMON@%s", in->domain);
 	buf_init(&out, LIMIT_TEXT_LINE_BYTES * 2);
-	header_mailbox_write(in->options->full_name, mailbox, &out);
+	/* the user database is asked for it only here: most messages have their From */
+	if (name == NULL && in->options->named_by != NULL)
+		name = identity_full_name(*in->options->named_by, &message->arena);
+	header_mailbox_write(name, mailbox, &out);
 	const char *from = arena_strdup(&message->arena, buf_str(&out));
 	buf_free(&out);
 	return from;
@@ -136,6 +140,7 @@ header_done(struct intake *in, struct fail *why)
 	char date[64];
 	struct buf out;
 
+	size_t resent, resent_end;
 	struct slice section = header_section_text(&in->section);
 
 	header_parse(section, &message->arena, &in->header);
@@ -144,7 +149,9 @@ header_done(struct intake *in, struct fail *why)
 	text_date_rfc5322(in->options->time != 0 ? in->options->time : clock_wall(), date);
 	add.date = date;
 	add.message_id = make_message_id(in->domain, &message->arena);
-	add.from = make_from(in);
+	header_resent_block(&in->header, &resent, &resent_end);
+	if (header_find(&in->header, "From") == NULL || resent < in->header.n)
+		add.from = make_from(in);
 	message->message_id = read_message_id(&in->header, &message->arena);
 	if (message->message_id == NULL && header_find(&in->header, "Message-ID") == NULL)
 		message->message_id = add.message_id;

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "app/queue_envelope.h"
 #include "app/tempfile.h"
@@ -31,7 +32,8 @@ struct message_options {
 	/* Who submits: the login name for a sender that was not given; NULL: the real user's. */
 	const char *login;
 	int64_t time;          /* when, in Unix seconds, for a Date that is missing; 0: now */
-	const char *full_name; /* for a From field that we add; NULL: none */
+	const char *full_name; /* for a From field that we add; NULL: none, or that of named_by */
+	const uid_t *named_by; /* the user whose full name it gets; NULL: nobody */
 	/*
 	 * For addresses without a domain (identity_maildomain). NULL, or a name in localhost: senders
 	 * get the host's name, recipients without a domain are users at localhost.

@@ -34,6 +34,13 @@ places_state(const char *name, struct arena *arena, struct fail *why)
 		    "no place for the %s: neither HOME nor XDG_STATE_HOME is set", name);
 		return NULL;
 	}
+	/* nearly always it is there */
+	char *last = strrchr(path, '/');
+	*last = '\0';
+	bool there = access(path, X_OK) == 0;
+	*last = '/';
+	if (there)
+		return path;
 	for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdir(path, 0700) != 0 && errno != EEXIST && access(path, X_OK) != 0) {

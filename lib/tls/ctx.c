@@ -35,6 +35,7 @@ tls_ctx_new(
 		    tls_version_str(min), tls_version_str(max));
 		return NULL;
 	}
+	tls_init();
 	ERR_clear_error();
 	ssl = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
 	if (ssl == NULL || SSL_CTX_set_min_proto_version(ssl, (int)min) != 1 ||

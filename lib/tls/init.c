@@ -10,6 +10,11 @@
 void
 tls_init(void)
 {
+	static bool done;
+
+	if (done)
+		return;
+	done = true;
 	/* DECISIONS A6: no session keys on disk, whatever the environment asks for */
 	unsetenv("SSLKEYLOGFILE");
 	/*

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "tls/tls.h"
 
 struct tls_sha256 {
 	EVP_MD_CTX *ctx;
@@ -17,6 +18,7 @@ tls_sha256_new(void)
 {
 	struct tls_sha256 *sum = mem_alloc(sizeof(*sum));
 
+	tls_init();
 	ERR_clear_error();
 	sum->ctx = EVP_MD_CTX_new();
 	if (sum->ctx == NULL || EVP_DigestInit_ex(sum->ctx, EVP_sha256(), NULL) != 1)

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "tls/tls.h"
 #include "tls/trust.h"
 
 /* Where systems keep their bundle, after OpenSSL's own default. */
@@ -46,28 +47,40 @@ directory_state(const char *path)
 	return state;
 }
 
-/* Only the first certificate is read here: enough to know that the file is there and is one. */
+/*
+ * Only the first certificate is read here, and its PEM only: enough to know that the file is there and holds one.
+ * To take it apart costs a tenth of a delivery, and is done when a chain is judged.
+ */
 static int
 check_file(const char *path, struct fail *why)
 {
-	char reason[200];
-	BIO *bio;
-	X509 *cert;
+	char reason[200], *name = NULL, *header = NULL;
+	unsigned char *der = NULL;
+	bool found = false;
+	long n = 0;
 
+	tls_init();
 	ERR_clear_error();
 	errno = 0;
-	bio = BIO_new_file(path, "r");
+	BIO *bio = BIO_new_file(path, "r");
 	if (bio == NULL) {
 		ERR_clear_error();
 		return fail_errno(why, FAIL_TLS_CONFIG, "CA file %s", path);
 	}
-	cert = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
+	while (!found && PEM_read_bio(bio, &name, &header, &der, &n) == 1) {
+		found = n > 2 && der[0] == 0x30 /* a sequence */ &&
+			(strcmp(name, PEM_STRING_X509) == 0 ||
+			    strcmp(name, PEM_STRING_X509_TRUSTED) == 0 ||
+			    strcmp(name, PEM_STRING_X509_OLD) == 0);
+		OPENSSL_free(name);
+		OPENSSL_free(header);
+		OPENSSL_free(der);
+	}
 	tls_error_drain(reason, sizeof(reason));
 	BIO_free(bio);
-	if (cert == NULL)
+	if (!found)
 		return fail_set(
 		    why, FAIL_TLS_CONFIG, "CA file %s: no PEM certificate: %s", path, reason);
-	X509_free(cert);
 	return 0;
 }
 
@@ -123,8 +136,6 @@ tls_trust_new(const char *ca_file, const char *ca_dir, struct fail *why)
 		trust->file = mem_strdup(ca_file);
 	if (ca_dir != NULL)
 		trust->dir = mem_strdup(ca_dir);
-	if (ca_file == NULL && ca_dir == NULL)
-		find_system(trust);
 	return trust;
 }
 
@@ -140,9 +151,19 @@ tls_trust_free(struct tls_trust *trust)
 	free(trust);
 }
 
+/* The system's are looked for when they are needed: deliveries in clear never need them. */
+static void
+look_up(struct tls_trust *trust)
+{
+	if (trust->file == NULL && trust->dir == NULL)
+		find_system(trust);
+}
+
 void
 tls_trust_places(const struct tls_trust *trust, const char **file_r, const char **dir_r)
 {
+	/* what it finds was so all along */
+	look_up((struct tls_trust *)(uintptr_t)trust);
 	*file_r = trust->file;
 	*dir_r = trust->dir;
 }
@@ -155,10 +176,12 @@ tls_trust_store(struct tls_trust *trust, struct fail *why)
 
 	if (trust->store != NULL)
 		return trust->store;
+	look_up(trust);
 	if (trust->file == NULL && trust->dir == NULL) {
 		fail_set(why, FAIL_TLS_CONFIG, "no CA certificates on this system");
 		return NULL;
 	}
+	tls_init();
 	ERR_clear_error();
 	store = X509_STORE_new();
 	if (store == NULL ||
