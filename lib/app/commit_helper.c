@@ -32,17 +32,11 @@ take_fds(struct msghdr *msg, struct commit_packet *p)
 {
 	p->fds_n = 0;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			if (p->fds_n < COMMIT_PACKET_FDS)
-				p->fds[p->fds_n++] = fd;
-			else
-				close(fd);
-		}
+		bool rights = c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS;
+		size_t n = rights ? (c->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
+		/* receive()'s space holds no more than that */
+		for (size_t i = 0; i < n && p->fds_n < COMMIT_PACKET_FDS; i++)
+			memcpy(&p->fds[p->fds_n++], CMSG_DATA(c) + i * sizeof(int), sizeof(int));
 	}
 }
 
@@ -142,7 +136,8 @@ commit_helper_main(void *socket_fd)
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	h->fd = *(const int *)socket_fd;
-	while (collect(h)) {
+	bool served = true;
+	while (served && collect(h)) {
 		for (size_t i = 0; i < h->n; i++)
 			requests[i] = &h->packets[i]->req;
 		commit_batch(requests, h->n);
@@ -151,8 +146,7 @@ commit_helper_main(void *socket_fd)
 			answer_add(h, &h->packets[i]->req);
 			close_fds(h->packets[i]);
 		}
-		if (!answer(h))
-			break;
+		served = answer(h);
 	}
 	for (size_t i = 0; i < COMMIT_BATCH; i++)
 		free(h->packets[i]);

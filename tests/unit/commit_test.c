@@ -97,6 +97,23 @@ TEST(a_packet_is_parsed_as_it_was_formatted_and_no_shorter_one_is)
 		TEST_ROW("%zu bytes", n);
 		CHECK(!packet_ok(slice_make(out.data, n), 4));
 	}
+	/* the head: 8 bytes of id, 4 of steps, 4 of the number of files; an entry begins with the stamp */
+	static const uint32_t counts[] = { 0, 1, 3, COMMIT_PACKET_FILES + 1, UINT32_MAX };
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		TEST_ROW("%u files", counts[i]);
+		memcpy(out.data + 12, &counts[i], 4);
+		CHECK(!packet_ok(slice_make(out.data, out.len), 4));
+	}
+	memcpy(out.data + 12, &(uint32_t){ 2 }, 4);
+	TEST_ROW("too much data");
+	memcpy(out.data + 16 + 8, &(uint32_t){ COMMIT_DATA_BYTES + 1 }, 4);
+	CHECK(!packet_ok(slice_make(out.data, out.len), 4));
+	memcpy(out.data + 16 + 8, &(uint32_t){ 0 }, 4);
+	CHECK(packet_ok(slice_make(out.data, out.len), 4));
+	CHECK_INT(commit_packet_format(&out, 77, COMMIT_SYNC, files, 0, p->fds, &p->fds_n), -1);
+	CHECK_INT(commit_packet_format(
+		      &out, 77, COMMIT_SYNC, files, COMMIT_PACKET_FILES + 1, p->fds, &p->fds_n),
+	    -1);
 	TEST_ROW("descriptors missing");
 	CHECK(!packet_ok(slice_make(out.data, out.len), 3));
 	buf_putc(&out, 'x');
