@@ -424,13 +424,16 @@ open_save(struct job *job, struct fail *why)
 	return probe_save_open(&job->save, cli->pem, why);
 }
 
-/* A list whose records are JSON; the options of a survey make no sense for anything else. */
+/*
+ * A list whose records are JSON or CSV; the options of a survey make no sense for anything else, and
+ * CSV has no lines that say how it was made, or that others refer to.
+ */
 static int
 check_survey(const struct job *job, bool *survey_r, struct fail *why)
 {
 	const struct probe_survey_cli *cli = &job->cli->survey;
-	const char *only = cli->resume                ? "resume"
-			   : cli->dedupe              ? "dedupe-output"
+	const char *json_only = cli->resume ? "resume" : cli->dedupe ? "dedupe-output" : NULL;
+	const char *only = json_only != NULL          ? json_only
 			   : cli->exclude != NULL     ? "exclude"
 			   : cli->rate != 0           ? "rate"
 			   : cli->shard != NULL       ? "shard"
@@ -438,16 +441,21 @@ check_survey(const struct job *job, bool *survey_r, struct fail *why)
 			   : cli->status_file != NULL ? "status-file"
 						      : NULL;
 
-	*survey_r = job->cli->input != NULL && job->format == FORMAT_JSON &&
+	*survey_r = job->cli->input != NULL &&
+		    (job->format == FORMAT_JSON || job->format == FORMAT_CSV) &&
 		    job->operands->n == 0 && job->cli->pem == NULL;
-	if (*survey_r || only == NULL)
+	if (*survey_r && (json_only == NULL || job->format == FORMAT_JSON))
+		return 0;
+	if (!*survey_r && only == NULL)
 		return 0;
 	return fail_set(why, FAIL_USAGE,
-	    "option --%s is for surveys: targets by --file only, records as JSON, no --pem", only);
+	    "option --%s is for surveys: targets by --file only, records as JSON%s, no --pem", only,
+	    json_only == NULL ? " or CSV" : "");
 }
 
 static int
-run_survey(const struct probe_cli *cli, const struct probe_options *probe, struct arena *arena)
+run_survey(const struct probe_cli *cli, enum probe_format format, const struct probe_options *probe,
+    struct arena *arena)
 {
 	return probe_survey_run(&(struct probe_survey){ .cli = &cli->survey,
 				    .probe = probe,
@@ -457,7 +465,8 @@ run_survey(const struct probe_cli *cli, const struct probe_options *probe, struc
 				    .ca_dir = cli->ca_dir,
 				    .sni = cli->sni,
 				    .source = cli->source,
-				    .all_mx = cli->mx == MX_ALL },
+				    .all_mx = cli->mx == MX_ALL,
+				    .csv = format == FORMAT_CSV },
 	    arena);
 }
 
@@ -488,7 +497,7 @@ probe_targets(const struct probe_cli *cli, const struct strs *operands, struct a
 			    judged_at(&probe), &why) != 0)) {
 		status = fail_as(job.format, &why);
 	} else if (survey) {
-		status = run_survey(cli, &probe, arena);
+		status = run_survey(cli, job.format, &probe, arena);
 	} else {
 		job.family = (int)probe.family;
 		probe.lookup_only = cli->check_cert != NULL;

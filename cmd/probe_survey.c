@@ -119,7 +119,7 @@ exit_status(const struct probe_survey *survey, const struct survey_status *statu
 	if (signals_stop_seen() != 0) {
 		fprintf(stderr, "mxtls probe: interrupted: %llu records are written",
 		    (unsigned long long)(status->before + status->written));
-		if (survey->output != NULL && strcmp(survey->output, "-") != 0)
+		if (!survey->csv && survey->output != NULL && strcmp(survey->output, "-") != 0)
 			fprintf(stderr, "; --resume goes on with what is missing");
 		fputc('\n', stderr);
 		return 128 + signals_stop_seen();
@@ -138,6 +138,7 @@ probe_survey_run(const struct probe_survey *survey, struct arena *arena)
 	struct survey_options options = { .probe = &probe,
 		.input = survey->input,
 		.output = survey->output,
+		.csv = survey->csv,
 		.resume = cli->resume,
 		.dedupe = cli->dedupe,
 		.names_per_address = (unsigned)cli->names,

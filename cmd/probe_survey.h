@@ -49,7 +49,7 @@ struct probe_survey {
 	const struct probe_options *probe;
 	const char *input, *output;
 	const char *ca_file, *ca_dir, *sni, *source; /* as they were given */
-	bool all_mx;
+	bool all_mx, csv;
 };
 
 /* Runs it; returns the exit status. Says on stderr what went wrong. */

@@ -360,7 +360,7 @@ ROWS
     same "$output" ""
     same "$(jq -r 'select(.type == "domain") | "\(.seq):\(.summary.verdict)"' out | sort | xargs)" \
         "3:pkix 4:unknown 5:plaintext 6:unknown"
-    run -65 --separate-stderr "$MXTLS" probe --csv "${ROOTS[@]}" -4 -f list
+    run -65 --separate-stderr "$MXTLS" probe "${ROOTS[@]}" -4 -f list
     [[ $stderr == *'list:4: "no..name" is no target'* ]] || assert_fail "line 4" "$stderr"
     [[ $stderr == *'list:6: "x:99999" is no target'* ]] || assert_fail "line 6" "$stderr"
 }

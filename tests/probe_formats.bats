@@ -184,6 +184,6 @@ ROWS
 
 @test "-f: status 0 whatever the verdicts, but not with --require" {
     printf '%s\n' good.test plain.test > "$BATS_TEST_TMPDIR/list"
-    formatted 0 --csv -f "$BATS_TEST_TMPDIR/list"
-    formatted 2 --csv --require encrypted -f "$BATS_TEST_TMPDIR/list"
+    run -0 "$MXTLS" probe "${ROOTS[@]}" --csv -f "$BATS_TEST_TMPDIR/list"
+    run -2 "$MXTLS" probe "${ROOTS[@]}" --csv --require encrypted -f "$BATS_TEST_TMPDIR/list"
 }

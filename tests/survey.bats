@@ -433,6 +433,31 @@ all_gone() {
         "6 unknown unknown-error the worker process that had the session ended before it did"
 }
 
+# bats test_tags=fibers
+@test "CSV of a list is a survey, too: one question for each server, rows that say what the records say, nothing left behind" {
+    local before
+    printf '%s\n' null.test 'bad..name' >> list
+    before=$(sessions)
+    run -0 "${SURVEY[@]}" -f list -o out.csv --workers 2 --key-types any --retries 0
+    same "$(($(sessions) - before))" 21
+    same "$(ls list out*)" $'list\nout.csv'
+    run -0 "${SURVEY[@]}" -f list -o out.ndjson --key-types any --retries 0
+    run -0 python3 -c '
+import csv, json, sys
+rows = list(csv.DictReader(open("out.csv")))
+assert len({r["domain"] for r in rows}) == 202, len({r["domain"] for r in rows})
+want = sorted((d["domain"], d["summary"]["verdict"], x["name"] or "", h.get("ip") or "") for d in map(json.loads, open("out.ndjson"))
+    if d["type"] == "domain" for x in d["exchanges"] or [{"name": ""}] for h in x.get("hosts") or [{}])
+got = sorted((r["domain"], r["verdict"], r["mx"], r["ip"]) for r in rows)
+assert got == want, (got[:3], want[:3], len(got), len(want))'
+    # as a table to a pipe, with its header
+    run -0 --separate-stderr bash -c '"$@" | head -n 1' sh "${SURVEY[@]}" -f list --csv
+    same "$output" "$(head -n 1 out.csv)"
+    [[ $stderr == *'list:202: "bad..name" is no target'* ]] || assert_fail "line 202" "$stderr"
+    run -64 "${SURVEY[@]}" -f list -o out.csv --dedupe-output
+    has "records as JSON, no --pem"
+}
+
 # --- networks and fleets -----------------------------------------------------------------------------
 
 # bats test_tags=fibers

@@ -38,6 +38,7 @@ struct survey_options {
 	const char *input;                 /* the list; "-": standard input */
 	const char *output;                /* NULL or "-": standard output, without resume */
 	bool resume;
+	bool csv;               /* rows (probe_csv.h), nothing to go on with; without dedupe */
 	bool dedupe;            /* hosts and certificates in lines of their own */
 	unsigned shard, shards; /* this is part shard (from 1) of shards; 0: all of it */
 	unsigned names_per_address;

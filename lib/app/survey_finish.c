@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "app/probe_csv.h"
 #include "app/survey_impl.h"
 #include "app/survey_join.h"
 #include "base/clock.h"
@@ -169,7 +170,9 @@ survey_write(struct survey *s, struct target_facts *facts, uint64_t seq, struct 
 	buf_init(&out, LIMIT_RECORD_BYTES);
 	if (s->options->dedupe)
 		ok = dedupe(s, facts, arena, &out);
-	if (s->options->dedupe)
+	if (s->options->csv)
+		probe_csv_write(facts, &out);
+	else if (s->options->dedupe)
 		put_line(&fact_table_target_facts, facts, &out);
 	else if (facts_write_json(&fact_table_target_facts, facts, &out) == 0)
 		buf_putc(&out, '\n');

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "app/probe_address.h"
+#include "app/probe_csv.h"
 #include "app/survey_impl.h"
 #include "app/survey_join.h"
 #include "app/survey_line.h"
@@ -43,8 +44,9 @@ open_beside(struct survey *s, struct survey_file *f, const char *end, bool keep,
 	struct buf name;
 	int ret;
 
-	if (s->output.is_stream)
-		return survey_file_open_unnamed(f, NULL, why);
+	if (s->output.is_stream || s->options->csv)
+		return survey_file_open_unnamed(
+		    f, s->output.is_stream ? NULL : s->options->output, why);
 	buf_init(&name, LIMIT_CONFIG_LINE_BYTES);
 	buf_printf(&name, "%s%s", s->options->output, end);
 	ret = survey_file_open(f, buf_str(&name), keep, NULL, why);
@@ -279,13 +281,17 @@ read_retry(struct survey *s)
 /* --- opening and closing ------------------------------------------------------------------------- */
 
 static int
-write_meta(struct survey *s, struct fail *why)
+write_first_line(struct survey *s, struct fail *why)
 {
 	struct buf out;
 
 	buf_init(&out, LIMIT_RECORD_BYTES);
-	facts_write_json(&fact_table_survey_meta_facts, s->options->meta, &out);
-	buf_putc(&out, '\n');
+	if (s->options->csv) {
+		probe_csv_header(&out);
+	} else {
+		facts_write_json(&fact_table_survey_meta_facts, s->options->meta, &out);
+		buf_putc(&out, '\n');
+	}
 	bool ok = survey_file_append(&s->output, out.data, out.len, NULL);
 	buf_free(&out);
 	if (!ok)
@@ -315,10 +321,10 @@ survey_store_open(struct survey *s, struct fail *why)
 		return -1;
 	survey_results_init(&s->results, &s->cache);
 	/* a pipe gets records only */
-	if (s->output.is_stream)
+	if (s->output.is_stream && !options->csv)
 		return 0;
 	if (!keep)
-		return write_meta(s, why);
+		return write_first_line(s, why);
 	if (read_output(s, why) != 0)
 		return -1;
 	read_cache(s);
@@ -331,7 +337,7 @@ survey_store_close(struct survey *s, bool all)
 {
 	if (s->results.file != NULL)
 		survey_results_free(&s->results);
-	if (all && !s->output.is_stream) {
+	if (all && !s->output.is_stream && !s->options->csv) {
 		unlink(s->cache.path);
 		unlink(s->retry.path);
 	}
