@@ -149,7 +149,8 @@ tlsrpt_day_read(struct tlsrpt_day *day, struct slice text)
 		if (line.n == 0 || line.p[0] == '#')
 			continue;
 		arena_reset(&arena);
-		if (!whole || line.n > LIMIT_TLSRPT_LINE_BYTES ||
+		/* what is not UTF-8 we did not write, and it would not come back as it is */
+		if (!whole || line.n > LIMIT_TLSRPT_LINE_BYTES || !text_is_utf8(line) ||
 		    facts_scan_read(scan, line.p, line.n, &arena, &f, NULL, NULL) != 0 ||
 		    !is_good(&f))
 			day->bad++;

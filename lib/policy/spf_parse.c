@@ -1,3 +1,4 @@
+#include <netinet/in.h>
 #include <string.h>
 
 #include "base/limits.h"

@@ -269,10 +269,11 @@ TEST(lines_that_are_the_same_are_summed_up_and_bad_ones_counted)
 			"{\"domain\":\"b.test\",\"sessions\":-1}\n"
 			"{\"domain\":\"b.test\",\"sessions\":9223372036854775807}\n"
 			"{\"domain\":3,\"sessions\":1}\n"
+			"{\"domain\":\"b\xff.test\",\"sessions\":1}\n" /* not UTF-8 */
 			"nonsense\n"
 			"{\"domain\":\"b.test\",\"sessions\":1}"); /* cut off */
 	CHECK_INT(day.n, 5);
-	CHECK_INT(day.bad, 7);
+	CHECK_INT(day.bad, 8);
 	tlsrpt_day_sort(&day);
 	buf_init(&out, 10000);
 	CHECK_INT(tlsrpt_day_write(&day, &out), 0);
