@@ -147,6 +147,27 @@ PY
     same "$(rcpts up) $(rcpts greylist2) $(rcpts up2)" "a@d38.test b@d39.test c@d40.test"
 }
 
+# peak_of COMMAND...: its peak of resident memory in KiB, in PEAK.
+peak_of() {
+    "$(dirname "$MXTLS")/tests/bench/peak" "$BATS_TEST_TMPDIR/peak" "$@"
+    PEAK=$(cat "$BATS_TEST_TMPDIR/peak")
+}
+
+@test "a message of 60 MB is stored and delivered in the memory of a small one" {
+    local mb small=() what
+    mx huge 68 'send 220 mx' 'serve'
+    for mb in 1 60; do
+        { cat "$MESSAGE" && head -c "${mb}M" /dev/zero | tr '\0' x | fold -w 900; } > "$BATS_TEST_TMPDIR/big"
+        peak_of "$MXTLS" send --delivery queue --queue "$Q" -f alice@client.test a@d68.test < "$BATS_TEST_TMPDIR/big"
+        small+=("$PEAK")
+        peak_of "$MXTLS" queue run --queue "$Q" --timeout 60s
+        small+=("$PEAK")
+        same "$(queued)" 0
+    done
+    same "$(taken huge)" 2
+    for what in 0 1; do ((small[what + 2] < small[what] + 25600)) || assert_fail "memory, KiB" "${small[*]}"; done
+}
+
 @test "20 runners at once, and no duplicate" {
     local i pids=()
     mx many 41 'send 220 mx' 'serve'
@@ -263,6 +284,25 @@ PY
     for i in {1..5}; do put "a$i@d49.test"; done
     run -0 bash -c '"$MXTLS" queue list --queue "$Q" | head -n 1'
     matches '^[0-9a-z]{16}  '
+}
+
+@test "a queue of somebody else, one that others may write to, one behind a closed door: 77, and why" {
+    put a@d34.test
+    chown nobody "$Q"
+    for action in list run check; do
+        queue 77 "$action"
+        has "it belongs to user $(id -u nobody), and this is user 0: only its owner may use it"
+    done
+    chown 0 "$Q"
+    chmod 775 "$Q/q"
+    queue 77 list
+    has 'q has mode 0775: others may write to it (expected 0700)'
+    chmod 700 "$Q/q"
+    chmod 711 "$BATS_TEST_TMPDIR"
+    run -77 setpriv --reuid nobody --clear-groups "$MXTLS" queue list --queue "$Q"
+    has "Permission denied"
+    queue 0 list
+    has "<a@d34.test>"
 }
 
 @test "check: for people, Nagios and Prometheus (E39)" {

@@ -28,9 +28,14 @@ check_private(int fd, const char *name, struct fail *why)
 
 	if (fstat(fd, &st) != 0)
 		return storage_fail(why, "%s", name);
-	if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		return fail_set(
-		    why, FAIL_PERMISSION, "%s: not ours, or others may write to it", name);
+	if (st.st_uid != geteuid())
+		return fail_set(why, FAIL_PERMISSION,
+		    "%s belongs to user %u, and this is user %u: only its owner may use it", name,
+		    (unsigned)st.st_uid, (unsigned)geteuid());
+	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return fail_set(why, FAIL_PERMISSION,
+		    "%s has mode %04o: others may write to it (expected 0700)", name,
+		    (unsigned)st.st_mode & 07777);
 	return 0;
 }
 
@@ -67,9 +72,12 @@ spool_open(struct spool *s, const char *path, struct fail *why)
 	s->unlinked_ms = 0;
 	s->tmp = s->q = s->j = s->dest = s->corrupt = s->incoming = -1;
 	int root = s->root = storage_root_open(path, why);
-	if (root < 0)
+	if (root < 0) {
+		if (why != NULL && why->errnum == EACCES)
+			why->code = FAIL_PERMISSION;
 		return fail_prefix(why, "spool");
-	int rc = check_private(root, ".", why);
+	}
+	int rc = check_private(root, "it", why);
 	if (rc == 0)
 		rc = open_private(root, "tmp", &s->tmp, &made, why);
 	if (rc == 0)
