@@ -75,7 +75,21 @@ cron_start() {
     echo $! > "$BATS_FILE_TMPDIR/cron.pid"
 }
 
+# atd in the foreground, with its folders in this box; at makes a job that is due now.
+at_start() {
+    deb_command at atd || return
+    mkdir -p /var/spool/cron/atjobs /var/spool/cron/atspool
+    (umask 077 && : > /var/spool/cron/atjobs/.SEQ)
+    chown -R daemon:daemon /var/spool/cron/atjobs /var/spool/cron/atspool
+    chmod 1770 /var/spool/cron/atjobs /var/spool/cron/atspool
+    # -l 99: whatever the load of this machine is, jobs begin
+    "${DEB_COMMAND[@]}" -f -l 99 -b 1 3>&- > "$BATS_FILE_TMPDIR/atd.log" 2>&1 &
+    echo $! > "$BATS_FILE_TMPDIR/atd.pid"
+}
+
 teardown_file() {
+    if [ -e "$BATS_FILE_TMPDIR/atd.pid" ]; then kill "$(cat "$BATS_FILE_TMPDIR/atd.pid")"; fi
+
     kill "$(cat "$BATS_FILE_TMPDIR/cron.pid")"
 }
 
@@ -167,6 +181,34 @@ subprocess.run(["/usr/sbin/sendmail", "-t", "-oi"], input=m.as_bytes(), check=Tr
     same "$(envelope)" "$(id -un)@example.test bob@example.test"
     same "$(header Subject)" "von Python: Grüße"
     grep -q " BODY=8BITMIME" "$(peer_log good)"
+}
+
+@test "GNU mailutils: -oi -f user@host, a recipient, a name and a copy" {
+    deb_command mailutils mail.mailutils
+    "${DEB_COMMAND[@]}" --no-config -s 'from mailutils' -a 'X-A: b' \
+        bob@example.test,carl@example.test <<< $'line\n.\nlast'
+    arrived
+    [[ " $(envelope) " == *" bob@example.test carl@example.test "* ]] || assert_fail "envelope" "$(envelope)"
+    same "$(header Subject)$(header X-A)" "from mailutilsb"
+    [[ $(body | xargs) == line* ]] || assert_fail "text" "$(body)"
+}
+
+@test "at: atd runs a job and mails its output to the user, by -i and a name" {
+    at_start
+    deb_command at at
+    echo 'echo at says hello; echo .; echo more' | "${DEB_COMMAND[@]}" -m now 2> "$BATS_TEST_TMPDIR/at.err" || assert_fail "at" "$(cat "$BATS_TEST_TMPDIR/at.err")"
+    local _ file=''
+    for _ in $(seq 900); do
+        file=$(grep -l 'at says hello' "$BATS_FILE_TMPDIR"/S*.1 2> /dev/null | head -n 1)
+        if [ -n "$file" ]; then break; fi
+        read -rt 0.1 <> <(:) || true
+    done
+    [ -n "$file" ] || assert_fail "no mail from atd" "$(tail -n 5 "$BATS_FILE_TMPDIR/atd.log" "$LOG"; ls -l /var/spool/cron/at*)"
+    S=$(basename "$file" .1)
+    S=${S#S}
+    same "$(envelope)" "$(id -un)@example.test $(id -un)@example.test"
+    [[ $(header Subject) == "Output from your job"* ]] || assert_fail "subject" "$(header Subject)"
+    [[ $(body | xargs) == "at says hello . more" ]] || assert_fail "its output" "$(body)"
 }
 
 @test "Symfony's -bs dialogue, word by word" {
