@@ -238,6 +238,21 @@ RCPT TO:<u@ok.test>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n' | '$MXTLS' listen ${COMMON[*]
 two.test"
 }
 
+# bats test_tags=fibers
+@test "workers in their sandbox can do each delivery" {
+    printf '#!/bin/sh\ncat > "$1/$MXTLS_ID"\n' > "$D/program"
+    chmod 755 "$D" "$D/program"
+    mkdir "$D/out"
+    local row i=0
+    for row in "maildir:$D/m" "maildir:$D/u/%d/%u" "mbox:$D/mbox" "command:$D/program $D/out" \
+        "lmtp:unix:$BATS_FILE_TMPDIR/lmtp" queue discard; do
+        i=$((i + 1))
+        listen_start "workers$i" --tls off --accept u@ok.test --workers 1 --queue "$D/q" --deliver "$row" 127.0.0.1:0
+        run -0 mail "$(listen_at "workers$i")" u@ok.test
+    done
+    same "$(find "$D/m/new" "$D/u/ok.test/u/new" "$D/mbox" "$D/out" "$D/q/q" -type f | wc -l)" 5
+}
+
 @test "a delivery that cannot be is told at the start" {
     local row
     for row in "-64 maildir:$D/%x" "-64 command:cat" "-64 command:$D/nothing" "-64 lmtp:nowhere" "-64 mbox" "-77 mbox:$D/link" \
