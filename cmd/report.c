@@ -154,9 +154,13 @@ run_report(const struct report_cli *cli, const struct strs *files, struct report
 		return command_fail(&cmd_report, &why);
 	}
 	tell(report);
-	buf_init(&text, LIMIT_RECORD_BYTES);
+	buf_init(&text, LIMIT_REPORT_BYTES);
 	write_report(report, cli->format, &text);
-	if (put(cli, &text, &why) != 0)
+	if (text.full) {
+		fail_set(&why, FAIL_CANT_CREATE, "the report is larger than %d MiB",
+		    LIMIT_REPORT_BYTES >> 20);
+		status = command_fail(&cmd_report, &why);
+	} else if (put(cli, &text, &why) != 0)
 		status = command_fail(&cmd_report, &why);
 	buf_free(&text);
 	return status;

@@ -131,7 +131,8 @@
 #define LIMIT_REPORT_SURVEYS 1000   /* in one trend */
 #define LIMIT_REPORT_VALUES 256     /* different values of all tables at one domain */
 #define LIMIT_STATS_ROWS 10000 /* domains and networks that listen counts by name: 240 bytes each */
-#define LIMIT_REPORT_FAULTS 10 /* bad lines of one file told one by one */
+#define LIMIT_REPORT_BYTES (256 * 1024 * 1024) /* the largest report: logs of 400,000 names */
+#define LIMIT_REPORT_FAULTS 10                 /* bad lines of one file told one by one */
 
 /* Surveys. */
 #define LIMIT_SURVEY_LINE_BYTES 4096 /* of the list; a target has 1024 at most */
