@@ -220,6 +220,8 @@ SENDMAIL_IS := $(if $(SYSTEM),$(SUBMIT),$(PREFIX)/bin/mxtls)
 # What runs the queue: units for each user, and a line for crontab -e.
 UNITDIR ?= $(PREFIX)/lib/systemd/user
 UNITS := mxtls-queue.service mxtls-queue.timer
+# What receives: units of the system, for whoever enables them.
+LISTEN_UNITS := mxtls-listen.socket mxtls-listen.service
 
 .PHONY: install
 install: $(B)/mxtls $(if $(SYSTEM),$(B)/mxtls-submit install-check)
@@ -234,6 +236,10 @@ install: $(B)/mxtls $(if $(SYSTEM),$(B)/mxtls-submit install-check)
 	for unit in $(UNITS); do \
 		sed 's|@BINDIR@|$(PREFIX)/bin|' cmd/systemd/$$unit >$(DESTDIR)$(UNITDIR)/$$unit || exit; \
 		chmod 644 $(DESTDIR)$(UNITDIR)/$$unit; done
+	install -d $(DESTDIR)$(SYSTEMUNITDIR)
+	for unit in $(LISTEN_UNITS); do \
+		sed 's|@BINDIR@|$(PREFIX)/bin|' cmd/systemd/listen/$$unit >$(DESTDIR)$(SYSTEMUNITDIR)/$$unit || exit; \
+		chmod 644 $(DESTDIR)$(SYSTEMUNITDIR)/$$unit; done
 	sed 's|@BINDIR@|$(PREFIX)/bin|' cmd/systemd/crontab >$(DESTDIR)$(PREFIX)/share/mxtls/crontab
 	chmod 644 $(DESTDIR)$(PREFIX)/share/mxtls/crontab
 ifneq ($(SYSTEM),)
@@ -261,6 +267,7 @@ install-check:
 # Takes away what install put there, nothing else; the queue stays.
 .PHONY: uninstall
 uninstall:
+	rm -f $(addprefix $(DESTDIR)$(SYSTEMUNITDIR)/,$(LISTEN_UNITS))
 	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS)) $(DESTDIR)$(PREFIX)/share/mxtls/crontab
 	rm -f $(DESTDIR)$(PREFIX)/bin/mxtls $(DESTDIR)$(BASHDIR)/mxtls $(DESTDIR)$(ZSHDIR)/_mxtls \
 		$(DESTDIR)$(FISHDIR)/mxtls.fish

@@ -17,6 +17,8 @@ load lib/rig
     [ -s "$to/opt/share/fish/vendor_completions.d/mxtls.fish" ]
     file_has "$to/opt/lib/systemd/user/mxtls-queue.service" 'ExecStart=/opt/bin/mxtls queue run'
     [ -s "$to/opt/lib/systemd/user/mxtls-queue.timer" ]
+    file_has "$to/opt/lib/systemd/system/mxtls-listen.service" 'ExecStart=/opt/bin/mxtls listen --cert'
+    file_has "$to/opt/lib/systemd/system/mxtls-listen.socket" 'FileDescriptorName=tls=offered'
     file_has "$to/opt/share/mxtls/crontab" '*/5 * * * * /opt/bin/mxtls queue run'
     run -0 "$to/opt/bin/mxtls" --version
     run -0 make -C "$ROOT" uninstall DESTDIR="$to" PREFIX=/opt

@@ -385,6 +385,18 @@ def listen(fds, names, pid=None):
     os.close(into)
     return child, os.fdopen(out)
 
+# a socket for both families, as systemd makes one of ListenStream=25: clients are seen by their own addresses
+both = socket.socket(socket.AF_INET6)
+both.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+both.bind(("::", 0))
+both.listen(10)
+child, out = listen([both], "tls=off")
+out.readline()
+with smtplib.SMTP("127.0.0.1", both.getsockname()[1], timeout=20) as s:
+    s.ehlo()
+    s.sendmail("a@sender.test", ["u@ok.test"], "Subject: x\r\n\r\nx\r\n")
+os.kill(child, signal.SIGTERM)
+assert os.waitpid(child, 0)[1] == 0
 child, out = listen(sockets, "mx.socket:tls=required:implicit-tls")
 ports = [s.getsockname()[1] for s in sockets]
 for port in ports:
@@ -408,6 +420,7 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 64
 child, out = listen([open("/dev/null")], "")
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 64
 PYTHON
+    matches '^mxtls: 127\.0\.0\.1: message '
     has "expected 1 to 7 ADDRESS:PORT, or sockets in LISTEN_FDS"
     has "'tls=must' is no setting"
     has "descriptor 3 is no listening TCP socket"

@@ -33,6 +33,17 @@ addr_from_bytes(const void *bytes, size_t n, uint16_t port, struct addr *addr_r)
 	addr_set_port(addr_r, port);
 }
 
+void
+addr_unmap(struct addr *a)
+{
+	struct in6_addr ip;
+
+	if (a->sa.ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&in6(a)->sin6_addr))
+		return;
+	ip = in6(a)->sin6_addr;
+	addr_from_bytes(ip.s6_addr + 12, 4, ntohs(in6(a)->sin6_port), a);
+}
+
 bool
 addr_parse_ip(struct slice text, uint16_t port, struct addr *addr_r)
 {

@@ -34,6 +34,9 @@ int addr_parse(struct slice text, int default_port, struct addr *addr_r, struct 
 /* From raw bytes of an A (4) or AAAA (16) record. */
 void addr_from_bytes(const void *bytes, size_t n, uint16_t port, struct addr *addr_r);
 
+/* An IPv4-mapped address (::ffff:192.0.2.1), as a socket for both families has them, becomes the IPv4 one. */
+void addr_unmap(struct addr *a);
+
 uint16_t addr_port(const struct addr *a);
 void addr_set_port(struct addr *a, uint16_t port);
 /* "192.0.2.1" / "2001:db8::1", without port. */

@@ -155,8 +155,10 @@ bool
 socket_peer(int fd, struct addr *peer_r)
 {
 	peer_r->len = sizeof(peer_r->sa);
-	return getpeername(fd, (struct sockaddr *)&peer_r->sa, &peer_r->len) == 0 &&
-	       (peer_r->sa.ss_family == AF_INET || peer_r->sa.ss_family == AF_INET6);
+	if (getpeername(fd, (struct sockaddr *)&peer_r->sa, &peer_r->len) != 0)
+		return false;
+	addr_unmap(peer_r);
+	return peer_r->sa.ss_family == AF_INET || peer_r->sa.ss_family == AF_INET6;
 }
 
 int
@@ -170,6 +172,7 @@ socket_accept(int listen_fd, struct addr *peer_r, int64_t deadline, struct fail 
 		    SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0) {
 			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+			addr_unmap(peer_r);
 			return fd;
 		}
 		if (errno == EAGAIN || errno == EWOULDBLOCK) {

@@ -72,3 +72,22 @@ TEST(networks_of_addresses)
 		CHECK_STR(text, rows[i].want);
 	}
 }
+
+TEST(an_IPv4_client_of_a_socket_for_both_families_is_one_with_its_own_address)
+{
+	static const struct {
+		const char *ip, *want;
+	} rows[] = { { "::ffff:192.0.2.77", "192.0.2.77:2525" },
+		{ "192.0.2.77", "192.0.2.77:2525" }, { "2001:db8::1", "[2001:db8::1]:2525" },
+		{ "::192.0.2.77", "[::192.0.2.77]:2525" } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct addr a;
+		char text[ADDR_TEXT_BYTES];
+		TEST_ROW("%s", rows[i].ip);
+		CHECK(addr_parse_ip(slice_str(rows[i].ip), 2525, &a));
+		addr_unmap(&a);
+		addr_str(&a, text);
+		CHECK_STR(text, rows[i].want);
+	}
+}
