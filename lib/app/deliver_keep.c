@@ -58,12 +58,14 @@ deliver_conn_new(struct deliver_group *g)
 void
 deliver_conn_close(struct deliver_conn *c, const struct fail *why)
 {
+	/* first: closing waits, and others look at the number meanwhile */
+	if (c->keep != NULL)
+		c->keep->all--;
 	if (c->begun)
 		session_close(&c->session, why);
 	throttle_leave(c->place);
 	if (c->keep == NULL)
 		return;
-	c->keep->all--;
 	free(c->key);
 	arena_free(&c->own);
 	free(c);
