@@ -41,8 +41,8 @@ def clients_of(bench, port, usr):
         policy = bench.dir / f"policy-{how}"
         policy.write_text(rule + "\n", encoding="ascii")
         clients[how, "mxtls send"] = [
-            bench.build / "mxtls", "send", "--no-queue", "--quiet", "--config", "/dev/null", "--policy", policy, "--ca-file", root,
-            "-f", "a@x.example", "b@y.example",
+            bench.build / "mxtls", "send", "--no-queue", "--quiet", "--config", "/dev/null", "--policy", policy,
+            *(["--ca-file", root] if how == "STARTTLS" else []), "-f", "a@x.example", "b@y.example",
         ]  # fmt: skip
         if usr is not None:
             clients[how, "msmtp"] = [
