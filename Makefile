@@ -43,7 +43,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@echo "  $(1) $@")
 
 # --- files ---------------------------------------------------------------------------------------
-LIB_SRC := $(sort $(wildcard lib/*/*.c))
+LIB_SRC := $(sort $(wildcard lib/*/*.c lib/*/*/*.c))
 CMD_SRC := $(sort $(wildcard cmd/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/*_test.c))
 # helpers of the tests: what is neither a test nor main
@@ -51,8 +51,8 @@ UNIT_HELPER_SRC := $(filter-out %_test.c %/main.c,$(sort $(wildcard tests/unit/*
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/*_fuzz.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 # mxtls-submit is setgid: it is these files and libc, nothing else
-SUBMIT_SRC := $(sort $(wildcard cmd/submit/*.c)) lib/app/header.c lib/app/header_section.c lib/app/queue_envelope.c \
-	lib/app/sendmail_args.c lib/app/storage.c lib/app/submission.c lib/app/submit_text.c lib/smtp/address.c \
+SUBMIT_SRC := $(sort $(wildcard cmd/submit/*.c)) lib/app/message/header.c lib/app/message/header_section.c lib/app/queue/envelope.c \
+	lib/app/send/sendmail_args.c lib/app/store/storage.c lib/app/queue/submission.c lib/app/send/submit_text.c lib/smtp/address.c \
 	lib/smtp/header_address.c lib/smtp/header_token.c \
 	$(patsubst %,lib/base/%.c,arena buf clock crc32c fail file mem slice text)
 SUBMIT_OBJ := $(SUBMIT_SRC:%.c=$(B)/%.o)

@@ -2,7 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "app/places.h"
+#include "app/store/places.h"
 #include "base/buf.h"
 #include "base/conf.h"
 #include "base/limits.h"

@@ -6,13 +6,13 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "app/exclude.h"
+#include "app/survey/exclude.h"
 #include "app/identity.h"
-#include "app/listen_address.h"
-#include "app/listener.h"
-#include "app/receive_log.h"
-#include "app/tls_files.h"
-#include "app/places.h"
+#include "app/listen/address.h"
+#include "app/listen/listener.h"
+#include "app/listen/receive_log.h"
+#include "app/listen/tls_files.h"
+#include "app/store/places.h"
 #include "base/clock.h"
 #include "base/facts.h"
 #include "base/limits.h"

@@ -9,7 +9,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "app/inbound_tell.h"
+#include "app/listen/inbound_tell.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/sched.h"

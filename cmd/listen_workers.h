@@ -3,8 +3,8 @@
 
 #include <stdbool.h>
 
-#include "app/listener.h"
-#include "app/receive.h"
+#include "app/listen/listener.h"
+#include "app/listen/receive.h"
 #include "io/sandbox.h"
 
 /*

@@ -4,9 +4,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "app/credentials.h"
-#include "app/explain.h"
-#include "app/places.h"
+#include "app/send/credentials.h"
+#include "app/send/explain.h"
+#include "app/store/places.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"

@@ -2,8 +2,8 @@
 #include <sysexits.h>
 
 #include "app/identity.h"
-#include "app/live.h"
-#include "app/system.h"
+#include "app/send/live.h"
+#include "app/queue/system.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "command.h"

@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include "app/identity.h"
-#include "app/enum.h"
-#include "app/injection.h"
-#include "app/probe.h"
+#include "app/probe/enum.h"
+#include "app/probe/injection.h"
+#include "app/probe/probe.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"

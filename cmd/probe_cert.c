@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "app/probe_tlsa.h"
+#include "app/probe/tlsa.h"
 #include "base/limits.h"
 #include "tls/cert.h"
 #include "tls/pem.h"

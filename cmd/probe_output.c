@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/probe_csv.h"
-#include "app/probe_text.h"
+#include "app/probe/csv.h"
+#include "app/probe/text.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"

@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "app/probe_nagios.h"
-#include "app/probe_prometheus.h"
+#include "app/probe/nagios.h"
+#include "app/probe/prometheus.h"
 #include "base/facts.h"
 #include "base/fail.h"
 #include "policy/bar.h"

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "app/survey.h"
+#include "app/survey/survey.h"
 
 /*
  * How far a survey is: one line on a terminal, one line of JSON in a file for machines, and the line

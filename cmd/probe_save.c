@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/probe_pem.h"
+#include "app/probe/pem.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/limits.h"

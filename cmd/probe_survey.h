@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "app/probe.h"
+#include "app/probe/probe.h"
 #include "base/facts.h"
 #include "base/opt.h"
 

@@ -7,13 +7,13 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "app/incoming.h"
-#include "app/maillog.h"
-#include "app/places.h"
-#include "app/tlsrpt_store.h"
-#include "app/queue_run.h"
-#include "app/queue_wake.h"
-#include "app/system.h"
+#include "app/queue/incoming.h"
+#include "app/send/maillog.h"
+#include "app/store/places.h"
+#include "app/send/tlsrpt_store.h"
+#include "app/queue/run.h"
+#include "app/queue/wake.h"
+#include "app/queue/system.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

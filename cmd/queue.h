@@ -1,7 +1,7 @@
 #ifndef QUEUE_H
 #define QUEUE_H
 
-#include "app/queue_scan.h"
+#include "app/queue/scan.h"
 #include "base/arena.h"
 #include "base/opt.h"
 #include "command.h"

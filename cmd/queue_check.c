@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "app/queue_item.h"
+#include "app/queue/item.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/limits.h"

@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "app/identity.h"
-#include "app/incoming.h"
-#include "app/queue_wake.h"
-#include "app/system.h"
+#include "app/queue/incoming.h"
+#include "app/queue/wake.h"
+#include "app/queue/system.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"

@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "app/queue_run.h"
+#include "app/queue/run.h"
 #include "queue.h"
 
 /*

@@ -5,8 +5,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "app/incoming.h"
-#include "app/queue_item.h"
+#include "app/queue/incoming.h"
+#include "app/queue/item.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/limits.h"

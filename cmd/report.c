@@ -2,7 +2,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "app/report.h"
+#include "app/report/report.h"
 #include "base/limits.h"
 #include "command.h"
 

@@ -1,9 +1,9 @@
 #ifndef ROUTE_H
 #define ROUTE_H
 
-#include "app/dkim.h"
-#include "app/local.h"
-#include "app/queue_work.h"
+#include "app/message/dkim.h"
+#include "app/store/local.h"
+#include "app/queue/work.h"
 #include "base/arena.h"
 #include "base/opt.h"
 #include "policy/rules.h"
@@ -99,7 +99,7 @@ void route_close(struct route *route);
 int route_reload_policy(struct route *route, const struct route_options *options, struct fail *why);
 
 /*
- * Open the spool: path, or where NULL the system's or the user's own (app/system.h; system_enter goes before). Fails as spool_open.
+ * Open the spool: path, or where NULL the system's or the user's own (app/queue/system.h; system_enter goes before). Fails as spool_open.
  */
 int route_spool(struct spool *spool, const char *path, struct arena *arena, struct fail *why);
 

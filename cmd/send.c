@@ -1,4 +1,4 @@
-#include "app/maillog.h"
+#include "app/send/maillog.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "command.h"

@@ -1,8 +1,8 @@
 #ifndef SEND_H
 #define SEND_H
 
-#include "app/queue_envelope.h"
-#include "app/sendmail_args.h"
+#include "app/queue/envelope.h"
+#include "app/send/sendmail_args.h"
 #include "base/arena.h"
 #include "command.h"
 #include "route.h"

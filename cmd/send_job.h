@@ -1,9 +1,9 @@
 #ifndef SEND_JOB_H
 #define SEND_JOB_H
 
-#include "app/alias.h"
-#include "app/masquerade.h"
-#include "app/submit.h"
+#include "app/send/alias.h"
+#include "app/message/masquerade.h"
+#include "app/send/submit.h"
 #include "route.h"
 #include "send.h"
 

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "app/identity.h"
-#include "app/system.h"
-#include "app/tempfile.h"
+#include "app/queue/system.h"
+#include "app/store/tempfile.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/child.h"

@@ -2,7 +2,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "app/explain.h"
+#include "app/send/explain.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/text.h"

@@ -3,14 +3,14 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "app/alias.h"
-#include "app/system.h"
+#include "app/send/alias.h"
+#include "app/queue/system.h"
 #include "base/log.h"
 #include "send.h"
 
 /*
  * The program by the names that other programs call: sendmail, mailq, newaliases, runq. Settings
- * come from mxtls.conf; the command line has only sendmail's letters (app/sendmail_args.h).
+ * come from mxtls.conf; the command line has only sendmail's letters (app/send/sendmail_args.h).
  */
 
 /* For error texts: "mxtls sendmail: ...". */

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/system_paths.h"
+#include "app/queue/system_paths.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "submit.h"

@@ -12,7 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "app/system_paths.h"
+#include "app/queue/system_paths.h"
 #include "base/limits.h"
 #include "submit.h"
 

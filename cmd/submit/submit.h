@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "app/submission.h"
+#include "app/queue/submission.h"
 
 /*
  * mxtls-submit: in system mode the program behind sendmail (DECISIONS A1). It runs with the group of the spool and

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "app/report_view.h"
+#include "app/report/view.h"
 #include "base/text.h"
 
 #define CELL_BYTES 120 /* of output; longer ones are cut */

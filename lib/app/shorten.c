@@ -3,8 +3,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "app/long_lines.h"
-#include "app/submit_text.h"
+#include "app/message/long_lines.h"
+#include "app/send/submit_text.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"

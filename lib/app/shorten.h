@@ -1,11 +1,11 @@
 #ifndef APP_SHORTEN_H
 #define APP_SHORTEN_H
 
-#include "app/message.h"
+#include "app/message/message.h"
 
 /*
  * Make the lines of a message short enough for SMTP (RFC 5321 s4.5.3.1.6): its text is written anew,
- * with quoted-printable where that is allowed (app/long_lines.h) and cut elsewhere (submit_fold).
+ * with quoted-printable where that is allowed (app/message/long_lines.h) and cut elsewhere (submit_fold).
  * For the few messages that need it: the text is read twice. Memory is constant.
  *
  * message    text has CR LF lines of any length, header_bytes counts its header section; both, has_8bit

@@ -106,7 +106,7 @@ struct rule {
 	bool via_brackets; /* via_host is a host: no MX lookup */
 	uint16_t port;     /* 0: not given */
 	bool implicit_tls; /* TLS from the first byte: port 465 (RFC 8314 s3.3) */
-	const char *auth;  /* file of the credentials (app/credentials.h), or NULL */
+	const char *auth;  /* file of the credentials (app/send/credentials.h), or NULL */
 	bool auth_insecure;
 	/* where connections come from, by family: 0 IPv4, 1 IPv6; len 0: not given */
 	struct addr source[2];

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "app/maildir.h"
+#include "app/store/maildir.h"
 #include "base/clock.h"
 #include "io/sched.h"
 

@@ -2,7 +2,7 @@
 """queue_fill.py N QUEUE DESTINATIONS [NAME]: fill a queue of mxtls with N small messages, without the program.
 
 Recipients are u<i>@<destination>: [127.0.1.1], [127.0.1.2], ..., or NAME with %d in it. The files are what
-app/queuefile.h describes, checksum included.
+app/queue/queuefile.h describes, checksum included.
 """
 import os
 import sys

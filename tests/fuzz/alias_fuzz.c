@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/alias.h"
-#include "app/expand.h"
+#include "app/send/alias.h"
+#include "app/send/expand.h"
 
 /*
  * An alias file: whatever it holds, errors name lines and have a reason, entries have values, programs and files are found

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/commit_wire.h"
+#include "app/store/commit_wire.h"
 #include "base/mem.h"
 
 /*

@@ -1,7 +1,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "app/credentials.h"
+#include "app/send/credentials.h"
 
 /* A file of credentials: understood, and then complete; or an error that names it. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/field_filter.h"
+#include "app/message/field_filter.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/long_lines.h"
-#include "app/submit_text.h"
+#include "app/message/long_lines.h"
+#include "app/send/submit_text.h"
 #include "base/buf.h"
 #include "base/limits.h"
 

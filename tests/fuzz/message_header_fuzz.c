@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/header.h"
-#include "app/header_rewrite.h"
-#include "app/submit_text.h"
+#include "app/message/header.h"
+#include "app/message/header_rewrite.h"
+#include "app/send/submit_text.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/limits.h"

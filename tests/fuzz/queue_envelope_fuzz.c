@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/queue_envelope.h"
+#include "app/queue/envelope.h"
 #include "base/limits.h"
 
 /* What parses formats to the same bytes, and no address holds what an SMTP command must not. */

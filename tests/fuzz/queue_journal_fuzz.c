@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/queue_journal.h"
+#include "app/queue/journal.h"
 #include "base/limits.h"
 
 /* Lines are made whole, so that the fuzzer gets behind the checksum; words of others never break a line. */

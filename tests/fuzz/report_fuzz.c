@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "app/report.h"
+#include "app/report/report.h"
 #include "base/buf.h"
 
 /*

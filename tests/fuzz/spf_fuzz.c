@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "app/live.h"
+#include "app/send/live.h"
 #include "policy/spf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/submission.h"
+#include "app/queue/submission.h"
 #include "base/limits.h"
 
 /* What parses formats to the same bytes. */

@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/exclude.h"
-#include "app/survey_join.h"
-#include "app/survey_line.h"
+#include "app/survey/exclude.h"
+#include "app/survey/join.h"
+#include "app/survey/line.h"
 
 /*
  * A line that is whole is not whole when its end is cut off: a torn record is never taken for one.

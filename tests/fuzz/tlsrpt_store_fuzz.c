@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/tlsrpt_report.h"
+#include "app/send/tlsrpt_report.h"
 #include "base/json.h"
 #include "base/limits.h"
 

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "app/accept.h"
+#include "app/listen/accept.h"
 #include "policy/rules.h"
 #include "scratch.h"
 #include "test.h"

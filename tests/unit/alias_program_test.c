@@ -1,4 +1,4 @@
-#include "app/alias_program.h"
+#include "app/send/alias_program.h"
 
 #include <stdio.h>
 #include <sys/wait.h>

@@ -1,4 +1,4 @@
-#include "app/alias.h"
+#include "app/send/alias.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/expand.h"
-#include "app/local.h"
+#include "app/send/expand.h"
+#include "app/store/local.h"
 #include "base/buf.h"
 #include "scratch.h"
 #include "test.h"

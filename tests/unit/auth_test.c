@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "app/credentials.h"
+#include "app/send/credentials.h"
 #include "base/text.h"
 #include "smtp/auth.h"
 #include "test.h"

@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "app/commit_wire.h"
+#include "app/store/commit_wire.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "io/io.h"

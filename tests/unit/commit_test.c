@@ -7,8 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "app/commit_wire.h"
-#include "app/maildir.h"
+#include "app/store/commit_wire.h"
+#include "app/store/maildir.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "io/io.h"

@@ -1,6 +1,6 @@
 #include <sysexits.h>
 
-#include "app/deliver.h"
+#include "app/send/deliver.h"
 #include "test.h"
 
 TEST(a_refusal_becomes_the_exit_status_that_sysexits_has_for_it)

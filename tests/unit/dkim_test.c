@@ -1,4 +1,4 @@
-#include "app/dkim.h"
+#include "app/message/dkim.h"
 
 #include "test.h"
 

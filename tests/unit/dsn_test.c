@@ -1,4 +1,4 @@
-#include "app/dsn.h"
+#include "app/queue/dsn.h"
 
 #include <stdio.h>
 

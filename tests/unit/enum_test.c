@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/enum.h"
+#include "app/probe/enum.h"
 #include "test.h"
 
 #define LIST_MAX 40

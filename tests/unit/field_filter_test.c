@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "app/field_filter.h"
+#include "app/message/field_filter.h"
 #include "test.h"
 
 /* Feed the text in pieces of step bytes. */

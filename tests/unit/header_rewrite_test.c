@@ -1,8 +1,8 @@
-#include "app/header_rewrite.h"
+#include "app/message/header_rewrite.h"
 
 #include <string.h>
 
-#include "app/header_words.h"
+#include "app/message/header_words.h"
 #include "smtp/address.h"
 #include "test.h"
 

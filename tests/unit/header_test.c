@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/header.h"
+#include "app/message/header.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "test.h"

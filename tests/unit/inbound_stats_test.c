@@ -2,7 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/inbound_stats.h"
+#include "app/listen/inbound_stats.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "test.h"

@@ -1,4 +1,4 @@
-#include "app/inbound_tell.h"
+#include "app/listen/inbound_tell.h"
 
 #include <fcntl.h>
 #include <unistd.h>

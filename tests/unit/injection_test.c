@@ -1,7 +1,7 @@
 /* What the two runs of --check-injection mean. */
 #include <string.h>
 
-#include "app/injection.h"
+#include "app/probe/injection.h"
 #include "test.h"
 
 static struct arena arena;

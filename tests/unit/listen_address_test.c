@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "app/listen_address.h"
+#include "app/listen/address.h"
 #include "test.h"
 
 TEST(an_address_to_listen_on_has_settings_behind_commas)

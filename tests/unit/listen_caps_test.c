@@ -1,4 +1,4 @@
-#include "app/listen_caps.h"
+#include "app/listen/caps.h"
 
 #include <sys/wait.h>
 #include <unistd.h>

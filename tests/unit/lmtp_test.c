@@ -1,4 +1,4 @@
-#include "app/lmtp.h"
+#include "app/store/lmtp.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "app/tempfile.h"
+#include "app/store/tempfile.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "scratch.h"

@@ -1,4 +1,4 @@
-#include "app/long_lines.h"
+#include "app/message/long_lines.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/maildir.h"
+#include "app/store/maildir.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "scratch.h"

@@ -1,4 +1,4 @@
-#include "app/maillog.h"
+#include "app/send/maillog.h"
 
 #include <jansson.h>
 #include <stdio.h>

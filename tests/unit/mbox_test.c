@@ -1,4 +1,4 @@
-#include "app/mbox.h"
+#include "app/store/mbox.h"
 
 #include <fcntl.h>
 #include <signal.h>

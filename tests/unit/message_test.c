@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "app/message.h"
+#include "app/message/message.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/limits.h"

@@ -1,4 +1,4 @@
-#include "app/probe_address.h"
+#include "app/probe/address.h"
 #include "test.h"
 
 TEST(only_what_stayed_unknown_is_tried_again)

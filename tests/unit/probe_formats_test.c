@@ -1,6 +1,6 @@
-#include "app/probe_csv.h"
-#include "app/probe_nagios.h"
-#include "app/probe_prometheus.h"
+#include "app/probe/csv.h"
+#include "app/probe/nagios.h"
+#include "app/probe/prometheus.h"
 #include "policy/verdict.h"
 #include "test.h"
 

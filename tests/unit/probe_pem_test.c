@@ -1,4 +1,4 @@
-#include "app/probe_pem.h"
+#include "app/probe/pem.h"
 #include "test.h"
 
 /* 100 bytes of DER are 136 characters: two lines of 64 and one of 8 */

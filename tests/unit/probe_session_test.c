@@ -1,4 +1,4 @@
-#include "app/probe_session.h"
+#include "app/probe/session.h"
 #include "net/helo.h"
 #include "test.h"
 

@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "app/probe_text.h"
+#include "app/probe/text.h"
 #include "policy/verdict.h"
 #include "test.h"
 

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "app/probe_tlsa.h"
+#include "app/probe/tlsa.h"
 #include "test.h"
 #include "test_certs.h"
 #include "tls/cert.h"

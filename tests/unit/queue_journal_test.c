@@ -1,4 +1,4 @@
-#include "app/queue_journal.h"
+#include "app/queue/journal.h"
 #include "base/limits.h"
 #include "test.h"
 

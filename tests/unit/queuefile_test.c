@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/queuefile.h"
+#include "app/queue/queuefile.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/limits.h"

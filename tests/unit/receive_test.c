@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "app/receive.h"
+#include "app/listen/receive.h"
 #include "test.h"
 
 /* --- Received ------------------------------------------------------------------------------------- */

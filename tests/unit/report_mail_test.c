@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "app/report.h"
+#include "app/report/report.h"
 #include "base/arena.h"
 #include "base/limits.h"
 #include "test.h"

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "app/report_survey.h"
+#include "app/report/survey.h"
 #include "base/arena.h"
 #include "test.h"
 

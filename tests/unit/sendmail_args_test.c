@@ -1,4 +1,4 @@
-#include "app/sendmail_args.h"
+#include "app/send/sendmail_args.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "app/live.h"
+#include "app/send/live.h"
 #include "policy/spf.h"
 #include "test.h"
 

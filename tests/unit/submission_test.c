@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "app/submission.h"
+#include "app/queue/submission.h"
 #include "base/limits.h"
 #include "test.h"
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/submit_text.h"
+#include "app/send/submit_text.h"
 #include "base/buf.h"
 #include "test.h"
 

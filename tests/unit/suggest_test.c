@@ -1,4 +1,4 @@
-#include "app/suggest.h"
+#include "app/send/suggest.h"
 
 #include <stdio.h>
 

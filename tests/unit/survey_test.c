@@ -1,11 +1,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "app/exclude.h"
-#include "app/survey_join.h"
-#include "app/survey_line.h"
-#include "app/survey_polite.h"
-#include "app/survey_table.h"
+#include "app/survey/exclude.h"
+#include "app/survey/join.h"
+#include "app/survey/line.h"
+#include "app/survey/polite.h"
+#include "app/survey/table.h"
 #include "base/pool.h"
 #include "test.h"
 

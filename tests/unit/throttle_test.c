@@ -1,4 +1,4 @@
-#include "app/throttle.h"
+#include "app/send/throttle.h"
 #include "test.h"
 
 TEST(a_rate_lets_so_many_go_at_once_and_then_one_each_so_often)

@@ -2,8 +2,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/tlsrpt_report.h"
-#include "app/tlsrpt_store.h"
+#include "app/send/tlsrpt_report.h"
+#include "app/send/tlsrpt_store.h"
 #include "base/gzip.h"
 #include "base/limits.h"
 #include "policy/tlsrpt_judge.h"
