@@ -211,7 +211,7 @@ ROWS
     openssl req -x509 -newkey ed25519 -nodes -keyout ed.key -out ed.crt -subj /CN=both.box.test -days 30 2> openssl.log
     openssl req -x509 -newkey rsa-pss -nodes -keyout pss.key -out pss.crt -subj /CN=both.box.test -days 30 2>> openssl.log
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-521 -sha512 -nodes -keyout p521.key -out p521.crt -subj /CN=both.box.test -days 30 2>> openssl.log
-    plain='del(.. | .timing?, .duration?, .timestamp?, .ttl?, .seq?, .attempts?, .resolver?)'
+    plain='del(.. | .days_left?, .min_days_left?, .timing?, .duration?, .timestamp?, .ttl?, .seq?, .attempts?, .resolver?)'
     for kind in ed pss p521; do
         cat "$kind.crt" "$kind.key" > "$kind.pem"
         serve_keys "list-$kind" 0 --cert "$kind.pem" "${TLS[@]}"
