@@ -2,8 +2,8 @@
 #include <sysexits.h>
 
 #include "app/identity.h"
-#include "app/send/live.h"
 #include "app/queue/system.h"
+#include "app/send/live.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "command.h"

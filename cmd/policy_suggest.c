@@ -3,9 +3,9 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "app/store/places.h"
 #include "app/report/lines.h"
 #include "app/send/suggest.h"
+#include "app/store/places.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/limits.h"

@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "app/identity.h"
-#include "app/store/places.h"
 #include "app/send/tlsrpt_report.h"
 #include "app/send/tlsrpt_store.h"
+#include "app/store/places.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/gzip.h"

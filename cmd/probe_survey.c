@@ -7,8 +7,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "app/survey/survey.h"
 #include "app/survey/input.h"
+#include "app/survey/survey.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "command.h"

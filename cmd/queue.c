@@ -8,12 +8,12 @@
 #include <unistd.h>
 
 #include "app/queue/incoming.h"
-#include "app/send/maillog.h"
-#include "app/store/places.h"
-#include "app/send/tlsrpt_store.h"
 #include "app/queue/run.h"
-#include "app/queue/wake.h"
 #include "app/queue/system.h"
+#include "app/queue/wake.h"
+#include "app/send/maillog.h"
+#include "app/send/tlsrpt_store.h"
+#include "app/store/places.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

@@ -12,8 +12,8 @@
 
 #include "app/identity.h"
 #include "app/queue/incoming.h"
-#include "app/queue/wake.h"
 #include "app/queue/system.h"
+#include "app/queue/wake.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"

@@ -2,11 +2,11 @@
 
 #include <unistd.h>
 
-#include "app/send/credentials.h"
 #include "app/identity.h"
 #include "app/message/masquerade.h"
-#include "app/store/places.h"
 #include "app/queue/system.h"
+#include "app/send/credentials.h"
+#include "app/store/places.h"
 #include "command.h"
 #include "net/helo.h"
 #include "policy/mtasts_cache.h"

@@ -2,8 +2,8 @@
 #define ROUTE_H
 
 #include "app/message/dkim.h"
-#include "app/store/local.h"
 #include "app/queue/work.h"
+#include "app/store/local.h"
 #include "base/arena.h"
 #include "base/opt.h"
 #include "policy/rules.h"

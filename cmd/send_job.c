@@ -6,11 +6,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "app/message/envelope.h"
 #include "app/identity.h"
-#include "app/send/maillog.h"
+#include "app/message/envelope.h"
 #include "app/queue/refuse.h"
 #include "app/queue/system.h"
+#include "app/send/maillog.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

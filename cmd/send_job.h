@@ -1,8 +1,8 @@
 #ifndef SEND_JOB_H
 #define SEND_JOB_H
 
-#include "app/send/alias.h"
 #include "app/message/masquerade.h"
+#include "app/send/alias.h"
 #include "app/send/submit.h"
 #include "route.h"
 #include "send.h"

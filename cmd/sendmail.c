@@ -3,8 +3,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "app/send/alias.h"
 #include "app/queue/system.h"
+#include "app/send/alias.h"
 #include "base/log.h"
 #include "send.h"
 

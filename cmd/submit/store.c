@@ -11,9 +11,9 @@
 
 #include "app/message/header.h"
 #include "app/message/header_section.h"
-#include "app/store/storage.h"
-#include "app/send/submit_text.h"
 #include "app/queue/system_paths.h"
+#include "app/send/submit_text.h"
+#include "app/store/storage.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "submit.h"

@@ -6,8 +6,8 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/fail.h"
 #include "base/facts.h"
+#include "base/fail.h"
 #include "base/slice.h"
 #include "io/addr.h"
 #include "tls/tls.h"

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/survey/exclude.h"
+#include "app/exclude.h"
 #include "app/survey/join.h"
 #include "app/survey/line.h"
 

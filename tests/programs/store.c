@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/store/maildir.h"
 #include "app/queue/queuefile.h"
+#include "app/store/maildir.h"
 #include "base/clock.h"
 
 static char text[1024 * 1024];

@@ -1,8 +1,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "app/report/report.h"
 #include "app/report/lines.h"
+#include "app/report/report.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "scratch.h"

@@ -5,8 +5,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "app/queue/wake.h"
 #include "app/listen/receive.h"
+#include "app/queue/wake.h"
 #include "base/clock.h"
 #include "io/io.h"
 #include "scratch.h"

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "app/survey/exclude.h"
+#include "app/exclude.h"
 #include "app/survey/join.h"
 #include "app/survey/line.h"
 #include "app/survey/polite.h"

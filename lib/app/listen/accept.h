@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-#include "app/survey/exclude.h"
+#include "app/exclude.h"
 #include "base/fail.h"
 #include "base/limits.h"
 #include "base/map.h"

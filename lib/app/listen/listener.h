@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "app/survey/exclude.h"
+#include "app/exclude.h"
 #include "app/listen/address.h"
 #include "app/listen/caps.h"
 #include "app/listen/receive.h"

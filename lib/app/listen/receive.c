@@ -5,9 +5,9 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "app/listen/receive_log.h"
 #include "app/message/field_filter.h"
 #include "app/queue/envelope.h"
-#include "app/listen/receive_log.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

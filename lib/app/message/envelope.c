@@ -3,14 +3,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/send/expand.h"
-#include "app/message/header_words.h"
 #include "app/identity.h"
+#include "app/message/header_words.h"
 #include "app/message/masquerade.h"
+#include "app/send/expand.h"
 #include "base/buf.h"
 #include "base/limits.h"
-#include "base/text.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "dns/dns.h"
 #include "smtp/address.h"
 #include "smtp/header_address.h"

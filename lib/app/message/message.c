@@ -7,14 +7,14 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "app/identity.h"
 #include "app/message/envelope.h"
 #include "app/message/header.h"
 #include "app/message/header_rewrite.h"
 #include "app/message/header_section.h"
 #include "app/message/header_words.h"
-#include "app/identity.h"
-#include "app/shorten.h"
 #include "app/send/submit_text.h"
+#include "app/shorten.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/limits.h"

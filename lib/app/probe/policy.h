@@ -1,7 +1,7 @@
 #ifndef APP_PROBE_POLICY_H
 #define APP_PROBE_POLICY_H
 
-#include "app/survey/exclude.h"
+#include "app/exclude.h"
 #include "base/facts.h"
 #include "policy/mtasts_lookup.h"
 

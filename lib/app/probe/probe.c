@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/probe/address.h"
 #include "app/probe/enum.h"
 #include "app/probe/injection.h"
-#include "app/probe/address.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"

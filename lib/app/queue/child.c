@@ -1,10 +1,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/send/deliver_keep.h"
-#include "app/store/local.h"
 #include "app/queue/run_impl.h"
 #include "app/queue/system.h"
+#include "app/send/deliver_keep.h"
+#include "app/store/local.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

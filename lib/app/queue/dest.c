@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/send/deliver_impl.h"
 #include "app/queue/journal.h"
+#include "app/send/deliver_impl.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/text.h"

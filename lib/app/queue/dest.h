@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "app/send/deliver.h"
 #include "app/queue/queuefile.h"
+#include "app/send/deliver.h"
 #include "base/limits.h"
 
 /*

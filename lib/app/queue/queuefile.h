@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "app/store/commit.h"
 #include "app/queue/envelope.h"
+#include "app/store/commit.h"
 #include "app/store/storage.h"
 #include "base/arena.h"
 #include "base/fail.h"

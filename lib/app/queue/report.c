@@ -12,9 +12,9 @@
 #include "app/queue/work.h"
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/text.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 /* Reports to the sender, and the end of a message. Everything here happens under the finish lock. */
 

@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/store/storage.h"
 #include "app/queue/system_paths.h"
+#include "app/store/storage.h"
 
 static const struct {
 	unsigned call;

@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "app/send/deliver.h"
 #include "app/queue/dest.h"
 #include "app/queue/item.h"
+#include "app/send/deliver.h"
 
 /*
  * Work on one message of the queue: try it, write down what became of it, report to its sender, end it.

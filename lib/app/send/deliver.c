@@ -4,8 +4,8 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "app/send/deliver_impl.h"
 #include "app/message/dkim.h"
+#include "app/send/deliver_impl.h"
 #include "base/clock.h"
 #include "io/gate.h"
 #include "io/sched.h"

@@ -1,8 +1,8 @@
 #ifndef APP_SEND_EXPAND_H
 #define APP_SEND_EXPAND_H
 
-#include "app/send/alias.h"
 #include "app/message/message.h"
+#include "app/send/alias.h"
 #include "base/map.h"
 #include "smtp/header_address.h"
 

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/send/explain.h"
 #include "app/queue/scan.h"
+#include "app/send/explain.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/text.h"

@@ -1,9 +1,9 @@
 #ifndef APP_SEND_LIVE_H
 #define APP_SEND_LIVE_H
 
-#include "app/send/deliver.h"
 #include "app/message/dkim.h"
 #include "app/queue/queuefile.h"
+#include "app/send/deliver.h"
 
 /*
  * What receivers of our mail look at, and what we need to see of theirs (DECISIONS E39): the name and addresses of this

@@ -4,9 +4,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "app/send/deliver.h"
 #include "app/message/message.h"
 #include "app/queue/work.h"
+#include "app/send/deliver.h"
 
 /*
  * Submission: store, try at once, otherwise keep. submit_store() is the commit: before it nothing was

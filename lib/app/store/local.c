@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include "app/aside.h"
+#include "app/queue/system.h"
 #include "app/store/maildir.h"
 #include "app/store/mbox.h"
 #include "base/buf.h"
-#include "app/queue/system.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"

@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "app/store/lmtp.h"
 #include "app/message/message.h"
+#include "app/store/lmtp.h"
 #include "base/arena.h"
 #include "base/fail.h"
 

@@ -3,11 +3,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/message/header.h"
+#include "app/queue/system.h"
 #include "app/send/alias.h"
 #include "app/send/alias_program.h"
-#include "app/message/header.h"
 #include "app/store/local.h"
-#include "app/queue/system.h"
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/mem.h"

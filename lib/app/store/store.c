@@ -4,10 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/message/field_filter.h"
-#include "app/store/mbox.h"
-#include "app/queue/wake.h"
 #include "app/listen/receive.h"
+#include "app/message/field_filter.h"
+#include "app/queue/wake.h"
+#include "app/store/mbox.h"
 #include "app/store/tempfile.h"
 #include "base/clock.h"
 #include "base/log.h"

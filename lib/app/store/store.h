@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 #include "app/listen/accept.h"
+#include "app/queue/queuefile.h"
 #include "app/store/commit.h"
 #include "app/store/lmtp.h"
 #include "app/store/maildir.h"
-#include "app/queue/queuefile.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/fail.h"

@@ -1,10 +1,10 @@
 #ifndef APP_SURVEY_IMPL_H
 #define APP_SURVEY_IMPL_H
 
-#include "app/survey/survey.h"
 #include "app/survey/file.h"
 #include "app/survey/input.h"
 #include "app/survey/results.h"
+#include "app/survey/survey.h"
 #include "app/survey/table.h"
 #include "app/survey/workers.h"
 #include "io/io.h"

@@ -1,7 +1,7 @@
 #ifndef APP_SURVEY_H
 #define APP_SURVEY_H
 
-#include "app/survey/exclude.h"
+#include "app/exclude.h"
 #include "app/probe/probe.h"
 #include "app/survey/polite.h"
 

@@ -1,5 +1,5 @@
-#ifndef APP_SURVEY_EXCLUDE_H
-#define APP_SURVEY_EXCLUDE_H
+#ifndef APP_EXCLUDE_H
+#define APP_EXCLUDE_H
 
 #include <stdbool.h>
 

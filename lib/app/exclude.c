@@ -1,4 +1,4 @@
-#include "app/survey/exclude.h"
+#include "app/exclude.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
