@@ -33,7 +33,7 @@ endif
 ifneq ($(COVERAGE),)
 SAN_FLAGS += --coverage -O0
 endif
-ALL_CPPFLAGS = -D_GNU_SOURCE -DMXTLS_VERSION='"$(VERSION)"' -DSYSTEM_SPOOL='"$(SPOOLDIR)"' -DSYSTEM_STATE='"$(STATEDIR)"' -Ilib -Icmd $(PKG_CFLAGS) $(CPPFLAGS)
+ALL_CPPFLAGS = -D_GNU_SOURCE $(if $(findstring address,$(SAN)),-DSANITIZED) -DMXTLS_VERSION='"$(VERSION)"' -DSYSTEM_SPOOL='"$(SPOOLDIR)"' -DSYSTEM_STATE='"$(STATEDIR)"' -Ilib -Icmd $(PKG_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS = -std=c11 $(WARN) $(if $(WERROR),-Werror) $(HARDEN) $(CFLAGS) $(SAN_FLAGS) -ffile-prefix-map=$(CURDIR)=.
 ALL_LDFLAGS = $(HARDEN_LD) $(SAN_FLAGS) $(LDFLAGS)
 LIBS = $(PKG_LIBS) -lev -lresolv -ldl

@@ -194,7 +194,7 @@ main(int argc, char **argv)
 	 * than the one who calls (DECISIONS A1). */
 	if (getuid() != geteuid() || getgid() != getegid()) {
 		fprintf(stderr, "mxtls: must not be installed setuid or setgid\n");
-		return EX_NOPERM;
+		_exit(EX_NOPERM); /* nothing else is run with those rights */
 	}
 	/* or the keys of every session end up in a file that somebody else chose (A6) */
 	unsetenv("SSLKEYLOGFILE");

@@ -9,11 +9,23 @@
 #   listen_stop_all                    # in teardown and teardown_file: each must end well
 #   listen_said mx '"event":"message"' # waits until its log has such a line
 
+# With --workers or --user a sanitizer cannot open the file of its reports any more: they go into the log
+# of the peer, and listen_stop_all looks there.
 listen_start() {
     local name=$1
+    local -a with=()
     shift
-    peer_start "$name" '^listening on ' "$MXTLS" listen "$@" || return
+    case " $* " in
+    *' --workers '* | *' --user '*)
+        with=(env ASAN_OPTIONS="$(reports_to_stderr "${ASAN_OPTIONS:-}")" UBSAN_OPTIONS="$(reports_to_stderr "${UBSAN_OPTIONS:-}")")
+        ;;
+    esac
+    peer_start "$name" '^listening on ' "${with[@]}" "$MXTLS" listen "$@" || return
     echo "$name" >> "${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}/listening"
+}
+
+reports_to_stderr() {
+    sed -E 's/(^|:)log_path=[^:]*/\1log_path=stderr/' <<< "$1"
 }
 
 # Those that were started in this test (or in setup_file) and still run: two signals end every session,
@@ -22,6 +34,9 @@ listen_stop_all() {
     local list=${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}/listening name pid
     if ! [ -e "$list" ]; then return; fi
     while read -r name; do
+        if grep -E 'ERROR: (Address|Leak)Sanitizer|runtime error:' "$(peer_log "$name")"; then
+            assert_fail "a sanitizer reports, in the log of" "$name"
+        fi
         if [ -e "$BOX/peers/$name.status" ]; then continue; fi
         pid=$(peer_pid "$name")
         kill -TERM "$pid"

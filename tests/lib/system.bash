@@ -56,8 +56,9 @@ runner_stop() {
     wait "$RUNNER" || true
 }
 
+# Root's, which works as mxtls: LeakSanitizer cannot look into a process that gave rights away.
 run_queue() {
-    (cd / && timeout 60 mxtls queue run --log "$RUNNER_LOG" "$@")
+    (cd / && ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 timeout 60 mxtls queue run --log "$RUNNER_LOG" "$@")
 }
 
 submissions() {
