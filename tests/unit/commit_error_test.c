@@ -393,6 +393,10 @@ TEST(a_full_socket_ends_with_the_deadline_or_with_a_stop)
 	arm_call("sendmsg", 0, 1000000, EAGAIN);
 	CHECK_INT(commit_text("name", 100, clock_deadline(20)), -1);
 	CHECK_INT(why.code, FAIL_TIMEOUT);
+	if (!sched_wants_fibers()) { /* who stops it would be another fiber */
+		end();
+		return;
+	}
 	until = DEADLINE_NEVER;
 	sched_run(stopper, NULL);
 	CHECK_INT(result, -1);
@@ -412,6 +416,8 @@ waiter(void *arg)
 
 TEST(a_stop_ends_the_wait_for_a_helper)
 {
+	if (!sched_wants_fibers()) /* who stops it would be another fiber */
+		return;
 	begin(1);
 	commit.restart = false;
 	child_kill(&commit.helpers[0].child, SIGKILL);
@@ -436,6 +442,8 @@ die_while_full(void *arg)
 
 TEST(a_helper_found_dead_while_its_socket_is_full_is_not_waited_for)
 {
+	if (!sched_wants_fibers()) /* who stops it would be another fiber */
+		return;
 	begin(1);
 	arm_call("sendmsg", 0, 1000000, EAGAIN);
 	until = clock_deadline(20000);
