@@ -32,16 +32,8 @@ struct dialogue {
 static const char *
 path_text(const struct smtp_path *path, struct arena *arena)
 {
-	struct buf out;
-
-	if (slice_is_case(path->domain, "localhost"))
-		return arena_slice(arena, path->local);
-
-	buf_init(&out, 2 * LIMIT_PATH_BYTES);
-	smtp_path_append(path, &out);
-	const char *text = arena_strdup(arena, buf_str(&out));
-	buf_free(&out);
-	return text;
+	return slice_is_case(path->domain, "localhost") ? arena_slice(arena, path->local)
+							: smtp_path_text(path, arena);
 }
 
 static int

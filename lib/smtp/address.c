@@ -192,6 +192,18 @@ smtp_path_append(const struct smtp_path *path, struct buf *out)
 	return out->full ? -1 : 0;
 }
 
+char *
+smtp_path_text(const struct smtp_path *path, struct arena *arena)
+{
+	struct buf out;
+
+	buf_init(&out, (size_t)LIMIT_PATH_BYTES * 2);
+	smtp_path_append(path, &out);
+	char *text = arena_strdup(arena, buf_str(&out));
+	buf_free(&out);
+	return text;
+}
+
 /* Where '>' ends a path that begins at s: one in a quoted local part does not. s.n when nowhere. */
 static size_t
 path_end(struct slice s)

@@ -52,6 +52,9 @@ int smtp_mailbox_parse(struct slice text, struct smtp_path *path_r, struct fail 
  */
 int smtp_path_append(const struct smtp_path *path, struct buf *out);
 
+/* The same as a string in arena. */
+char *smtp_path_text(const struct smtp_path *path, struct arena *arena);
+
 /*
  * Append a local part as it must be written (s4.1.2: unquoted if it is a Dot-string, else quoted
  * with as few backslashes as possible). local is the meaning, without quotes: a b becomes "a b".

@@ -77,18 +77,6 @@ word(struct arena *arena, const char *text)
 	return text[0] == '\0' ? NULL : arena_strdup(arena, text);
 }
 
-static char *
-path_text(struct arena *arena, const struct smtp_path *path)
-{
-	struct buf text;
-
-	buf_init(&text, (size_t)LIMIT_PATH_BYTES * 2);
-	smtp_path_append(path, &text);
-	char *copy = arena_strdup(arena, buf_str(&text));
-	buf_free(&text);
-	return copy;
-}
-
 static void
 peer_facts(struct arena *arena, const struct addr *peer, struct inbound_facts *f)
 {
@@ -125,7 +113,7 @@ session_facts(struct arena *arena, const struct smtp_session *s, enum inbound_ev
 static void
 sender_facts(struct arena *arena, const struct smtp_path *sender, struct inbound_facts *f)
 {
-	f->from = path_text(arena, sender);
+	f->from = smtp_path_text(sender, arena);
 	f->from_domain = arena_strdup(arena, "");
 	if (sender->domain.n == 0)
 		return;
@@ -141,7 +129,7 @@ static void
 recipient_facts(struct arena *arena, const struct smtp_session *s, struct inbound_facts *f)
 {
 	for (size_t i = 0; i < s->recipients_n; i++)
-		strs_add(&f->to, arena, path_text(arena, &s->recipients[i]));
+		strs_add(&f->to, arena, smtp_path_text(&s->recipients[i], arena));
 	f->recipients = (int64_t)s->recipients_n;
 }
 
@@ -195,7 +183,7 @@ refused(struct receiver *r, const struct smtp_session *s, enum smtp_event event,
 	if (event == SMTP_EVENT_MAIL_REFUSED || s->mail)
 		sender_facts(&arena, event == SMTP_EVENT_MAIL_REFUSED ? path : &s->sender, &f);
 	if (event != SMTP_EVENT_MAIL_REFUSED && path != NULL)
-		strs_add(&f.to, &arena, path_text(&arena, path));
+		strs_add(&f.to, &arena, smtp_path_text(path, &arena));
 	f.code = code;
 	f.outcome = arena_strdup(&arena, text);
 	if (r->log_json)

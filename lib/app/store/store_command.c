@@ -98,18 +98,6 @@ struct run {
 	size_t output_n;
 };
 
-static char *
-path_str(const struct smtp_path *path, struct arena *arena)
-{
-	struct buf out;
-
-	buf_init(&out, 2 * LIMIT_PATH_BYTES);
-	smtp_path_append(path, &out);
-	char *text = arena_strdup(arena, buf_str(&out));
-	buf_free(&out);
-	return text;
-}
-
 static const char *
 value_of(const struct store_mail *m, const struct run *run, char placeholder)
 {
@@ -199,8 +187,8 @@ set_words(struct store_mail *m, struct run *run, struct fail *why)
 	const struct smtp_session *session = m->session;
 	const struct smtp_path *to = &session->recipients[0];
 
-	run->sender = path_str(&session->sender, &run->arena);
-	run->recipient = path_str(to, &run->arena);
+	run->sender = smtp_path_text(&session->sender, &run->arena);
+	run->recipient = smtp_path_text(to, &run->arena);
 	run->local = arena_slice(&run->arena, to->local);
 	run->domain = to->domain.n == 0 ? arena_strdup(&run->arena, m->store->hostname)
 					: arena_slice(&run->arena, to->domain);

@@ -42,18 +42,6 @@ lmtp_mail_text(struct store_mail *m, struct slice text, struct fail *why)
 	return store_text_write(m->state, text, why);
 }
 
-static const char *
-path_str(const struct smtp_path *path, struct arena *arena)
-{
-	struct buf out;
-
-	buf_init(&out, 2 * LIMIT_PATH_BYTES);
-	smtp_path_append(path, &out);
-	const char *text = arena_strdup(arena, buf_str(&out));
-	buf_free(&out);
-	return text;
-}
-
 /* The server's word, or what went wrong: in the second case the client may try again. */
 static int
 lmtp_failure(const struct lmtp_rcpt *r, struct fail *why)
@@ -76,12 +64,12 @@ hand_over(struct store_mail *m, struct store_text *text, int64_t deadline, struc
 	struct message message = { 0 };
 
 	arena_init(&message.arena);
-	message.sender = path_str(&session->sender, &message.arena);
+	message.sender = smtp_path_text(&session->sender, &message.arena);
 	message.has_8bit = session->body_8bit;
 	message.text = (struct tempfile){ .fd = text->file.fd };
 	message.stored.lf = true;
 	message.stored.bytes = (int64_t)text->file.bytes;
-	rcpt.mailbox = path_str(&session->recipients[0], &message.arena);
+	rcpt.mailbox = smtp_path_text(&session->recipients[0], &message.arena);
 	lmtp_deliver(&m->store->lmtp, m->store->hostname, &message, &rcpt, 1, REPLY_MS, deadline);
 	arena_free(&message.arena);
 	return rcpt.done ? 0 : lmtp_failure(&rcpt, why);
