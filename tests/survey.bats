@@ -141,7 +141,7 @@ every_line_once() {
 
 # bats test_tags=fibers
 @test "kill -9 at any moment, then --resume: every line once, no torn line, nothing finished is asked again" {
-    local _ mark
+    local _ mark left
     RANDOM=7
     for _ in 1 2 3 4 5 6; do
         rm -f out.ndjson*
@@ -155,6 +155,9 @@ every_line_once() {
         : > finished
         if [ -e out.ndjson.cache ]; then jq -rR 'fromjson? | .name' out.ndjson.cache > finished; fi
         sort finished | uniq -c | awk '$1 == ($2 == "mx1.mail1.test" ? 2 : 1) { print $2 }' | sort > known
+        # a fast machine may have been at the end before the kill: then nobody is asked, and there is no cache
+        left=20
+        if [ ! -e out.ndjson.cache ] && [ -e out.ndjson ] && [ "$(wc -l < out.ndjson)" = 201 ]; then left=0; fi
         mark=$(wc -l < "$(peer_log farm)")
         run -0 "${SURVEY[@]}" -f list -o out.ndjson --resume
         every_line_once out.ndjson 200
@@ -163,7 +166,7 @@ every_line_once() {
         # they see more than the session they get now: what was not written down is not known.
         tail -n +$((mark + 1)) "$(peer_log farm)" | sed -n 's/.* sni=//p' | sort > asked
         same "$(sort -u asked | comm -12 - known)" ""
-        same "$(sort -u known asked | wc -l)" 20
+        same "$(sort -u known asked | wc -l)" "$left"
         same "$(ls list out*)" $'list\nout.ndjson'
     done
 }
