@@ -316,7 +316,6 @@ static int
 run(const struct listen_options *options, struct listen_job *job)
 {
 	struct listen_workers lw = { .n = options->workers > 0 ? (unsigned)options->workers : 1,
-		.deliver = options->deliver,
 		.user = job->has_user ? &job->user : NULL,
 		.listener = &job->listener,
 		.receiver = &job->receiver,

@@ -188,7 +188,7 @@ set_up_user(const struct listen_options *options, struct listen_job *job, struct
 {
 	if (options->user == NULL)
 		return 0;
-	if (sandbox_user_find(options->user, &job->user, why) != 0)
+	if (user_find(options->user, &job->user, why) != 0)
 		return fail_prefix(why, "--user");
 	if (geteuid() != 0)
 		return fail_set(
@@ -289,11 +289,11 @@ listen_job_set_up(struct listen_job *job, const struct listen_options *options,
 	    set_up_user(options, job, &job->why) != 0)
 		return -1;
 	/* mailboxes are the user's, from the beginning */
-	if (job->has_user && sandbox_user_borrow(&job->user, &job->why) != 0)
+	if (job->has_user && user_borrow(&job->user, &job->why) != 0)
 		return -1;
 	int stored = set_up_store(options, arena, job);
 	if (job->has_user)
-		sandbox_user_return();
+		user_return();
 	if (stored != 0)
 		return -1;
 	job->listener.receiver = &job->receiver;

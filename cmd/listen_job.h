@@ -44,7 +44,7 @@ struct listen_job {
 	int64_t stats_at;       /* when it is due again */
 	struct commit commit;
 	unsigned commit_helpers;
-	struct sandbox_user user;
+	struct user user;
 	bool has_user;
 	struct fail why;
 	bool stdio;

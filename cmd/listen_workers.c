@@ -87,7 +87,7 @@ enter(struct supervisor *s, bool tell_lacks, struct fail *why)
 	struct sandbox first = s->sandbox;
 	struct sandbox_lacks lacks;
 
-	if (s->lw->user != NULL && sandbox_user_become(s->lw->user, why) != 0)
+	if (s->lw->user != NULL && user_become(s->lw->user, NULL, why) != 0)
 		return -1;
 	workers_follow();
 	log_prepare();

@@ -14,8 +14,7 @@
  */
 struct listen_workers {
 	unsigned n;
-	const char *deliver;             /* as --deliver takes it */
-	const struct sandbox_user *user; /* whom workers become; NULL: nobody else */
+	const struct user *user; /* whom workers become; NULL: nobody else */
 	struct listener *listener;
 	struct receiver *receiver;
 	struct inbound_stats *stats;

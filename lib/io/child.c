@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "io/io.h"
 #include "io/sched.h"
 #include "io/signals.h"
+#include "io/user.h"
 
 static int
 compare_ints(const void *a, const void *b)
@@ -168,27 +168,20 @@ place_fd(int fd, int to)
 		_exit(127);
 }
 
-struct exec_user {
-	uid_t uid;
-	gid_t gid;
-};
-
 /* For good; what is not certain ends the process. */
 static void
-become(const struct exec_user *user)
+become(const struct user *user)
 {
 	/* a process of root's may work as another, and go back */
 	if (geteuid() != 0 && getuid() == 0 && seteuid(0) != 0)
 		_exit(127);
-	if (setgroups(1, &user->gid) != 0 || setgid(user->gid) != 0 || setuid(user->uid) != 0 ||
-	    getuid() != user->uid || geteuid() != user->uid || getegid() != user->gid ||
-	    setuid(0) == 0 || chdir("/") != 0)
+	if (user_become(user, NULL, NULL) != 0 || chdir("/") != 0)
 		_exit(127);
 	umask(077);
 }
 
 static int
-exec_child(struct child *c_r, const struct exec_user *user, char *const argv[], char *const envp[],
+exec_child(struct child *c_r, const struct user *user, char *const argv[], char *const envp[],
     int in, int out, int err, struct fail *why)
 {
 	int held;
@@ -223,7 +216,7 @@ int
 child_exec_as(struct child *c_r, uid_t uid, gid_t gid, char *const argv[], char *const envp[],
     int in, int out, int err, struct fail *why)
 {
-	struct exec_user user = { uid, gid };
+	struct user user = { uid, gid };
 
 	return exec_child(c_r, &user, argv, envp, in, out, err, why);
 }

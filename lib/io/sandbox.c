@@ -1,64 +1,10 @@
 #include "io/sandbox.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* --- another user --------------------------------------------------------------------------------- */
-
-int
-sandbox_user_find(const char *name, struct sandbox_user *user_r, struct fail *why)
-{
-	errno = 0;
-	const struct passwd *entry = getpwnam(name);
-
-	if (entry == NULL && errno != 0)
-		return fail_errno(why, FAIL_OS, "cannot look up user '%s'", name);
-	if (entry == NULL)
-		return fail_set(why, FAIL_USAGE, "there is no user '%s'", name);
-	if (entry->pw_uid == 0)
-		return fail_set(
-		    why, FAIL_USAGE, "user '%s' is root, expected one without rights", name);
-	*user_r = (struct sandbox_user){ entry->pw_uid, entry->pw_gid };
-	return 0;
-}
-
-int
-sandbox_user_become(const struct sandbox_user *user, struct fail *why)
-{
-	uid_t real, effective, saved;
-
-	if (setgroups(0, NULL) != 0 || setresgid(user->gid, user->gid, user->gid) != 0 ||
-	    setresuid(user->uid, user->uid, user->uid) != 0)
-		return fail_errno(why, FAIL_OS, "cannot become user %lu", (unsigned long)user->uid);
-	if (getresuid(&real, &effective, &saved) != 0 || real != user->uid ||
-	    effective != user->uid || saved != user->uid || setuid(0) == 0)
-		return fail_set(why, FAIL_OS, "user %lu: the way back to root is open",
-		    (unsigned long)user->uid);
-	return 0;
-}
-
-int
-sandbox_user_borrow(const struct sandbox_user *user, struct fail *why)
-{
-	if (setgroups(0, NULL) == 0 && setegid(user->gid) == 0 && seteuid(user->uid) == 0)
-		return 0;
-	fail_errno(why, FAIL_OS, "cannot be user %lu for a moment", (unsigned long)user->uid);
-	sandbox_user_return();
-	return -1;
-}
-
-void
-sandbox_user_return(void)
-{
-	if (seteuid(getuid()) != 0 || setegid(getgid()) != 0)
-		abort(); /* nobody may go on as somebody else */
-}
 
 static void
 lacks_add(struct sandbox_lacks *lacks, const char *part, const char *reason)

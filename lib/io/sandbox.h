@@ -3,9 +3,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
 
 #include "base/fail.h"
+#include "io/user.h"
 
 /*
  * What a process gives up for good before it talks with strangers (reference listen.md 6.7): other
@@ -36,25 +36,6 @@ struct sandbox_lacks {
  */
 int sandbox_enter(const struct sandbox *sandbox, struct sandbox_lacks *lacks_r, struct fail *why);
 
-/* A user to become. */
-struct sandbox_user {
-	uid_t uid;
-	gid_t gid;
-};
-
-/* Look NAME up in the system's users. Fails with USAGE: there is none, or it is root. */
-int sandbox_user_find(const char *name, struct sandbox_user *user_r, struct fail *why);
-
-/* Become that user, without supplementary groups and without a way back. Fails with OS. */
-int sandbox_user_become(const struct sandbox_user *user, struct fail *why);
-
-/*
- * Be that user until sandbox_user_return, as far as files are concerned: what is made in between is the user's, and what
- * the user may not do fails. Fails with OS.
- */
-int sandbox_user_borrow(const struct sandbox_user *user, struct fail *why);
-void sandbox_user_return(void);
-
 /*
  * Prove it: a child enters the sandbox (after becoming user, NULL for nobody else) and tries what it should not be
  * able to do. tell is called for each trial with what was tried, and whether it was prevented (held) or what is lacking
@@ -62,7 +43,7 @@ void sandbox_user_return(void);
  * The number of trials that were not prevented, or -1 with why (OS).
  */
 typedef void sandbox_tell_fn(void *ctx, const char *what, bool held, const char *lack);
-int sandbox_check(const struct sandbox *sandbox, const struct sandbox_user *user,
-    sandbox_tell_fn *tell, void *ctx, struct fail *why);
+int sandbox_check(const struct sandbox *sandbox, const struct user *user, sandbox_tell_fn *tell,
+    void *ctx, struct fail *why);
 
 #endif

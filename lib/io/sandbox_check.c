@@ -189,7 +189,7 @@ struct findings {
 
 struct check {
 	const struct sandbox *sandbox;
-	const struct sandbox_user *user;
+	const struct user *user;
 	int fd;
 };
 
@@ -205,7 +205,7 @@ check_child(void *arg)
 	const struct check *check = arg;
 	struct findings f = { .tried = 0 };
 
-	if ((check->user != NULL && sandbox_user_become(check->user, &f.why) != 0) ||
+	if ((check->user != NULL && user_become(check->user, NULL, &f.why) != 0) ||
 	    sandbox_enter(check->sandbox, &f.lacks, &f.why) != 0) {
 		if (write(check->fd, &f, sizeof(f)) < 0)
 			return 2;
@@ -234,7 +234,7 @@ lack_of(const struct findings *f, const struct check *check, const char *part)
 }
 
 int
-sandbox_check(const struct sandbox *sandbox, const struct sandbox_user *user, sandbox_tell_fn *tell,
+sandbox_check(const struct sandbox *sandbox, const struct user *user, sandbox_tell_fn *tell,
     void *ctx, struct fail *why)
 {
 	struct check check = { sandbox, user, -1 };

@@ -26,7 +26,7 @@ tell(void *ctx, const char *what, bool held, const char *lack)
 
 /* What a kernel lacks is no failure of this test: but then it must have been said. */
 static int
-check(const struct sandbox *sandbox, const struct sandbox_user *user, struct told *told)
+check(const struct sandbox *sandbox, const struct user *user, struct told *told)
 {
 	struct fail why = { 0 };
 
@@ -44,7 +44,7 @@ TEST(a_sandbox_without_programs_and_sockets_holds)
 	char dir[] = "/tmp/mxtls-sandbox-XXXXXX";
 	const char *const dirs[] = { mkdtemp(dir) };
 	struct sandbox sandbox = { .dirs = dirs, .dirs_n = 1 };
-	struct sandbox_user nobody = { 65534, 65534 };
+	struct user nobody = { 65534, 65534 };
 	bool root = geteuid() == 0;
 	const char *under = getenv("UNDER"); /* make valgrind */
 	struct told told;
@@ -97,13 +97,13 @@ TEST(a_folder_that_is_missing_is_told)
 
 TEST(users_are_found_and_root_is_refused)
 {
-	struct sandbox_user user;
+	struct user user;
 	struct fail why = { 0 };
 
-	CHECK_INT(sandbox_user_find("nobody", &user, &why), 0);
+	CHECK_INT(user_find("nobody", &user, &why), 0);
 	CHECK_INT(user.uid, 65534);
-	CHECK_INT(sandbox_user_find("root", &user, &why), -1);
+	CHECK_INT(user_find("root", &user, &why), -1);
 	CHECK_STR(why.text, "user 'root' is root, expected one without rights");
-	CHECK_INT(sandbox_user_find("no such user", &user, &why), -1);
+	CHECK_INT(user_find("no such user", &user, &why), -1);
 	CHECK_STR(why.text, "there is no user 'no such user'");
 }

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "io/user.h"
 
 static enum { UNKNOWN, USER, SYSTEM } mode;
 static bool has_root, gave_up;
@@ -46,16 +47,6 @@ system_mode_set(void)
 	mode = SYSTEM;
 }
 
-static int
-take_groups(uid_t uid, gid_t gid, struct fail *why)
-{
-	const struct passwd *pw = getpwuid(uid);
-
-	if (pw != NULL ? initgroups(pw->pw_name, gid) != 0 : setgroups(0, NULL) != 0)
-		return fail_errno(why, FAIL_OS, "the groups of the queue's owner");
-	return 0;
-}
-
 int
 system_enter(const char *path, bool keep_root, struct fail *why)
 {
@@ -70,15 +61,17 @@ system_enter(const char *path, bool keep_root, struct fail *why)
 	}
 	if (geteuid() != 0 || path == NULL)
 		return 0;
-	if (take_groups(st.st_uid, st.st_gid, why) != 0)
-		return -1;
+	const struct passwd *pw = getpwuid(st.st_uid);
+	const char *name = pw != NULL ? pw->pw_name : NULL;
+	struct user queue_owner = { st.st_uid, st.st_gid };
 	has_root = keep_root;
-	if (keep_root ? setegid(st.st_gid) != 0 || seteuid(st.st_uid) != 0
-		      : setresgid(st.st_gid, st.st_gid, st.st_gid) != 0 ||
-			    setresuid(st.st_uid, st.st_uid, st.st_uid) != 0)
+	if (!keep_root)
+		return user_become(&queue_owner, name, why) == 0
+			   ? 0
+			   : fail_prefix(why, "becoming the queue's owner");
+	if ((name != NULL ? initgroups(name, st.st_gid) : setgroups(0, NULL)) != 0 ||
+	    setegid(st.st_gid) != 0 || seteuid(st.st_uid) != 0)
 		return fail_errno(why, FAIL_OS, "becoming the queue's owner");
-	if (geteuid() != st.st_uid || (!keep_root && setuid(0) == 0))
-		return fail_set(why, FAIL_OS, "becoming the queue's owner did not work");
 	return 0;
 }
 

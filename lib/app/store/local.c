@@ -18,6 +18,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "io/user.h"
 #include "smtp/address.h"
 
 #define CHUNK_BYTES 16384
@@ -209,26 +210,14 @@ write_mailbox(const struct delivery *d, struct fail *why)
 
 /* --- another user's ------------------------------------------------------------------------------ */
 
-/* For good, groups first; what is not certain is not done. */
-static int
-become_user(const struct delivery *d, struct fail *why)
-{
-	int rc = d->alone ? setgroups(1, &d->gid) : initgroups(d->name, d->gid);
-
-	if (rc != 0 || setgid(d->gid) != 0 || setuid(d->uid) != 0)
-		return fail_errno(why, FAIL_OS, "becoming user %s", d->name);
-	if (getuid() != d->uid || geteuid() != d->uid || (d->uid != 0 && setuid(0) == 0))
-		return fail_set(why, FAIL_OS, "becoming user %s did not work", d->name);
-	return 0;
-}
-
 static int
 write_as_user(void *arg, struct fail *why)
 {
 	const struct delivery *d = arg;
+	struct user user = { d->uid, d->gid };
 
 	umask(077);
-	if (system_raise(why) != 0 || become_user(d, why) != 0)
+	if (system_raise(why) != 0 || user_become(&user, d->alone ? NULL : d->name, why) != 0)
 		return -1;
 	return write_mailbox(d, why);
 }
