@@ -16,6 +16,8 @@
 #include "io/signals.h"
 #include "io/user.h"
 
+#define PIPE_BYTES 65536 /* what one holds: pipe(7) */
+
 static int
 compare_ints(const void *a, const void *b)
 {
@@ -236,6 +238,38 @@ child_wait(struct child *c, int *status_r, int64_t deadline, struct fail *why)
 	close(c->wait_fd);
 	c->wait_fd = -1;
 	return 0;
+}
+
+bool
+child_output(int out, struct buf *output)
+{
+	char chunk[1024];
+
+	for (size_t taken = 0; taken < PIPE_BYTES;) {
+		ssize_t n = read(out, chunk, sizeof(chunk));
+		if (n <= 0)
+			return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+		size_t room = output->max - output->len;
+		buf_append(output, chunk, (size_t)n < room ? (size_t)n : room);
+		taken += (size_t)n;
+	}
+	return true;
+}
+
+int
+child_gather(
+    struct child *c, int out, struct buf *output, int *status_r, int64_t deadline, struct fail *why)
+{
+	for (bool open = true;;) {
+		struct io_fd fds[2] = { { .fd = c->wait_fd, .events = IO_READ },
+			{ .fd = out, .events = IO_READ } };
+		int ready = io_wait_many(fds, open ? 2 : 1, deadline, why);
+		open = open && child_output(out, output);
+		if (ready < 0)
+			return -1;
+		if (fds[0].revents != 0)
+			return child_wait(c, status_r, deadline, why);
+	}
 }
 
 void

@@ -1,9 +1,11 @@
 #ifndef IO_CHILD_H
 #define IO_CHILD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "base/fail.h"
 
 /*
@@ -38,6 +40,20 @@ int child_exec_as(struct child *c_r, uid_t uid, gid_t gid, char *const argv[], c
 
 /* Wait for its end: *status_r as of waitpid(2). Fails with TIMEOUT, CANCELLED; then it can be waited for again. */
 int child_wait(struct child *c, int *status_r, int64_t deadline, struct fail *why);
+
+/*
+ * Take what waits in a pipe that a child writes to: out, our end of it, non-blocking. As much as output may hold is
+ * kept, the rest is dropped. At most a pipe's content a call, so that one that never stops writing does not hold us.
+ * False at the end of it.
+ */
+bool child_output(int out, struct buf *output);
+
+/*
+ * child_wait, taking its output meanwhile. What it started and left behind may hold the pipe open for longer: that is
+ * not waited for. Fails like child_wait; what was taken by then is in output.
+ */
+int child_gather(struct child *c, int out, struct buf *output, int *status_r, int64_t deadline,
+    struct fail *why);
 
 /* Send a signal to the child's process group; harmless when it has ended. */
 void child_kill(struct child *c, int signal);

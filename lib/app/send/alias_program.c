@@ -172,40 +172,18 @@ make_input(const struct alias_program *p, struct tempfile *file, struct fail *wh
 	return rc;
 }
 
-/* What is there to read now, its beginning kept. False at the end. */
-static bool
-take_output(int fd, struct buf *output)
-{
-	char chunk[1024];
-	ssize_t n;
-
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
-		buf_append(output, chunk,
-		    (size_t)n < OUTPUT_BYTES - output->len ? (size_t)n
-							   : OUTPUT_BYTES - output->len);
-	return n < 0 && (errno == EAGAIN || errno == EINTR);
-}
-
-/* Until the program has ended; what it leaves behind may keep its output open for as long as it likes. */
+/* Until the program has ended; one that takes too long is killed. */
 static int
 wait_program(struct child *child, int out, struct buf *output, int *status_r, int64_t deadline,
     struct fail *why)
 {
-	bool open = true, ended = false;
-	int rc = 0;
+	int rc = child_gather(child, out, output, status_r, deadline, why);
 
-	while (rc == 0 && !ended) {
-		struct io_fd fds[2] = { { .fd = child->wait_fd, .events = IO_READ },
-			{ .fd = out, .events = IO_READ } };
-		rc = io_wait_many(fds, open ? 2 : 1, deadline, why) < 0 ? -1 : 0;
-		ended = fds[0].revents != 0;
-		open = open && take_output(out, output);
+	if (rc != 0) {
+		child_kill(child, SIGKILL);
+		child_wait(child, status_r, DEADLINE_NEVER, NULL);
 	}
-	if (rc == 0)
-		return child_wait(child, status_r, deadline, why);
-	child_kill(child, SIGKILL);
-	child_wait(child, status_r, DEADLINE_NEVER, NULL);
-	return -1;
+	return rc;
 }
 
 static int

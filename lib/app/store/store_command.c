@@ -94,8 +94,7 @@ struct run {
 	struct arena arena;
 	char *sender, *recipient, *local, *domain;
 	struct strs argv, envp;
-	char output[OUTPUT_BYTES];
-	size_t output_n;
+	struct buf output;
 };
 
 static const char *
@@ -167,6 +166,7 @@ run_free(struct store_mail *m)
 {
 	struct run *run = m->state;
 
+	buf_free(&run->output);
 	arena_free(&run->arena);
 	free(run);
 	m->state = NULL;
@@ -207,6 +207,7 @@ command_begin(struct store_mail *m, struct fail *why)
 
 	m->state = run;
 	arena_init(&run->arena);
+	buf_init(&run->output, OUTPUT_BYTES - 1);
 	buf_init(&head, STORE_HEAD_BYTES);
 	store_head(m, &m->session->recipients[0], true, &head);
 	int rc = set_words(m, run, why);
@@ -228,50 +229,16 @@ command_text(struct store_mail *m, struct slice text, struct fail *why)
 
 /* --- what it says --------------------------------------------------------------------------------- */
 
-/* Read what is there; false at the end of it. */
-static bool
-take_output(struct run *run, int fd)
-{
-	char chunk[1024];
-	ssize_t n = read(fd, chunk, sizeof(chunk));
-
-	if (n < 0)
-		return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
-	size_t room = sizeof(run->output) - 1 - run->output_n;
-	size_t kept = (size_t)n < room ? (size_t)n : room;
-	memcpy(run->output + run->output_n, chunk, kept);
-	run->output_n += kept;
-	return n > 0;
-}
-
 static void
 log_output(const struct store_mail *m, struct run *run)
 {
-	struct slice text = slice_make(run->output, run->output_n);
+	struct slice text = slice_make(run->output.data, run->output.len);
 
 	while (text.n > 0) {
 		struct slice line = slice_cut(&text, '\n');
 		if (slice_trim(line).n > 0)
 			log_info(
 			    "%s: %s: %.*s", m->id, m->store->command.v[0], (int)line.n, line.p);
-	}
-}
-
-/* Until it has ended; what it started and left behind may hold the pipe for longer. */
-static int
-wait_for_end(struct run *run, struct child *child, int output, int *status_r, int64_t deadline,
-    struct fail *why)
-{
-	bool open = true;
-
-	for (;;) {
-		struct io_fd fds[2] = { { child->wait_fd, IO_READ, 0 }, { output, IO_READ, 0 } };
-		if (io_wait_many(fds, open ? 2 : 1, deadline, why) < 0)
-			return -1;
-		if (open && fds[1].revents != 0)
-			open = take_output(run, output);
-		if (fds[0].revents != 0)
-			return child_wait(child, status_r, deadline, why);
 	}
 }
 
@@ -347,18 +314,15 @@ execute(struct store_mail *m, struct run *run, int64_t deadline, struct fail *wh
 	int rc =
 	    child_exec(&child, run->argv.v, run->envp.v, run->text.file.fd, ends[1], ends[1], why);
 	close(ends[1]);
-	if (rc == 0 && (rc = wait_for_end(run, &child, ends[0], &status, deadline, why)) != 0) {
+	if (rc == 0 &&
+	    (rc = child_gather(&child, ends[0], &run->output, &status, deadline, why)) != 0) {
 		end_child(&child);
 		log_error("%s: %s: stopped: %s", m->id, m->store->command.v[0], why->text);
 		fail_set(why, FAIL_STORAGE, "Delivery took too long");
 	} else if (rc == 0) {
 		rc = judge(m, status, why);
 	}
-	while (run->output_n < sizeof(run->output) - 1) {
-		size_t before = run->output_n;
-		if (!take_output(run, ends[0]) || run->output_n == before)
-			break;
-	}
+	child_output(ends[0], &run->output); /* its last words */
 	close(ends[0]);
 	log_output(m, run);
 	return rc;
