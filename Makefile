@@ -130,11 +130,11 @@ man-fields: $(B)/mxtls
 
 # One file: tests/box bats tests/NAME.bats
 .PHONY: bats
-bats: $(B)/mxtls $(B)/mxtls-submit $(PROGRAM_BIN) $(SHIM)
+bats: $(B)/mxtls $(B)/mxtls-submit $(PROGRAM_BIN) $(SHIM) $(POISON)
 	@MXTLS=$(CURDIR)/$(B)/mxtls tests/run-bats
 
 .PHONY: test
-test: $(B)/mxtls $(B)/mxtls-submit $(PROGRAM_BIN) $(SHIM) $(UNIT_BIN) $(REPLAY_BIN)
+test: $(B)/mxtls $(B)/mxtls-submit $(PROGRAM_BIN) $(SHIM) $(POISON) $(UNIT_BIN) $(REPLAY_BIN)
 	@tests/run-test $(B)
 
 # The same under valgrind: leaks too.
@@ -162,18 +162,19 @@ $(B)/tests/fuzz/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(B)/libmxtls.a
 
 # kill -9 and errors at every I/O call of the queue, some minutes; TORTURE="--action kill" for some of it.
 SHIM := $(B)/tests/torture/shim.so
+POISON := $(B)/tests/torture/poison.so
 .PHONY: torture
 torture: $(B)/mxtls $(SHIM)
 	@tests/box python3 tests/torture/run.py $(abspath $(B)/mxtls) $(abspath $(SHIM)) $(TORTURE)
 	@tests/box python3 tests/torture/listen.py $(abspath $(B)/mxtls) $(abspath $(SHIM)) $(TORTURE)
-$(SHIM): tests/torture/shim.c
+$(B)/tests/torture/%.so: tests/torture/%.c
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) -D_GNU_SOURCE -std=c11 -O1 -Wall -Wextra -shared -fPIC -o $@ $<
 
 # Each attack of tests/attack.tsv, by the tests that try it.
 .PHONY: attack
-attack: $(B)/mxtls $(PROGRAM_BIN) $(SHIM) $(UNIT_BIN)
+attack: $(B)/mxtls $(PROGRAM_BIN) $(SHIM) $(POISON) $(UNIT_BIN)
 	@tests/attack $(B)
 
 .PHONY: lint

@@ -22,7 +22,7 @@ enum state { STATE_OK, STATE_WARNING, STATE_CRITICAL };
 
 struct check {
 	struct queue_command *q;
-	uint64_t messages, recipients, held, bad;
+	uint64_t messages, recipients, held, deadly, bad;
 	int64_t oldest; /* arrival, Unix seconds; 0: none */
 	int64_t last_run;
 	struct map reasons; /* uint64_t each */
@@ -66,6 +66,7 @@ check_one(void *ctx, const struct queue_entry *entry)
 		return 0;
 	}
 	c->held += entry->journal->held;
+	c->deadly += entry->journal->held && entry->journal->held_why[0] != '\0';
 	/* somebody wants held ones to be old */
 	if (!entry->journal->held && (c->oldest == 0 || entry->envelope->time < c->oldest))
 		c->oldest = entry->envelope->time;
@@ -110,6 +111,8 @@ judge(struct check *c)
 		worse(c, STATE_CRITICAL, "a message is too old");
 	if (age_ms > c->q->options->warn_ms)
 		worse(c, STATE_WARNING, "a message is old");
+	if (c->deadly > 0)
+		worse(c, STATE_WARNING, "a message is held since its delivery crashes");
 	if (c->bad > 0)
 		worse(c, STATE_WARNING, "files cannot be read");
 }

@@ -346,12 +346,7 @@ wait_for(struct child *child, int64_t deadline, struct fail *why)
 
 	if (child_wait(child, &status, deadline, why) == 0)
 		return status;
-	fiber_cap_restore(DEADLINE_NEVER);
-	child_kill(child, SIGTERM);
-	if (child_wait(child, &status, clock_deadline(STOP_MS), NULL) != 0) {
-		child_kill(child, SIGKILL);
-		child_wait(child, &status, DEADLINE_NEVER, NULL);
-	}
+	child_end(child, &status, STOP_MS);
 	return status;
 }
 

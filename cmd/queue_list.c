@@ -95,6 +95,11 @@ put_text(struct lister *l, const struct queue_entry *entry)
 	put_address(&l->line, entry->envelope->sender);
 	if (entry->locked)
 		buf_puts(&l->line, "  being tried now");
+	if (entry->journal->held && entry->journal->held_why[0] != '\0') {
+		buf_puts(&l->line, "\n    held: ");
+		text_escape(
+		    &l->line, slice_str(entry->journal->held_why), 2 * LIMIT_JOURNAL_TEXT_BYTES);
+	}
 	buf_putc(&l->line, '\n');
 	for (size_t i = 0; i < entry->envelope->rcpts_n; i++)
 		put_rcpt(l, entry, i);
@@ -151,6 +156,8 @@ put_json(struct lister *l, const struct queue_entry *entry, const struct slice *
 		member(&j, "envid", e->envid);
 		json_key(&j, slice_str("held"));
 		json_put_bool(&j, entry->journal->held);
+		member(&j, "held_reason",
+		    entry->journal->held_why[0] == '\0' ? NULL : entry->journal->held_why);
 		json_key(&j, slice_str("active"));
 		json_put_bool(&j, entry->locked);
 		json_key(&j, slice_str("recipients"));

@@ -109,6 +109,8 @@
 #define LIMIT_ORCPT_BYTES 500        /* RFC 3461 s4.2 */
 #define LIMIT_JOURNAL_TEXT_BYTES 500 /* kept of what a server said about a recipient */
 /* every recipient of a big message deferred in words of its own for five days */
+#define LIMIT_QUEUE_WORKERS 4096 /* processes that work on one queue at once */
+#define LIMIT_PID (1 << 22)      /* of Linux, 64 bits */
 #define LIMIT_JOURNAL_BYTES (512L * 1024 * 1024)
 #define LIMIT_CONFIG_BYTES (8 * 1024 * 1024) /* policy file with its @lists */
 #define LIMIT_CONFIG_LINE_BYTES 8192

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "io/io.h"
 #include "io/sched.h"
@@ -285,4 +287,38 @@ child_kill(struct child *c, int signal)
 		kill(c->pid, signal);
 	if (back && seteuid(as) != 0)
 		abort();
+}
+
+/* Without fibers a stop ends every wait. */
+static bool
+ends_by_itself(struct child *c, int *status_r, int64_t deadline)
+{
+	struct pollfd p = { .fd = c->wait_fd, .events = POLLIN };
+
+	if (sched_has_fibers()) {
+		int64_t cap = fiber_cap();
+		fiber_uncap();
+		int rc = child_wait(c, status_r, deadline, NULL);
+		fiber_cap_restore(cap);
+		return rc == 0;
+	}
+	for (int64_t left; (left = deadline - clock_ms()) > 0;)
+		if (poll(&p, 1, left > 60000 ? 60000 : (int)left) > 0)
+			return child_wait(c, status_r, deadline, NULL) == 0;
+	return false;
+}
+
+bool
+child_end(struct child *c, int *status_r, int64_t grace_ms)
+{
+	child_kill(c, SIGTERM);
+	if (ends_by_itself(c, status_r, clock_deadline(grace_ms)))
+		return false;
+	child_kill(c, SIGKILL);
+	/* it does not take long, and is waited for whatever was said meanwhile */
+	while (waitpid(c->pid, status_r, 0) < 0 && errno == EINTR)
+		;
+	close(c->wait_fd);
+	c->wait_fd = -1;
+	return true;
 }

@@ -58,4 +58,10 @@ int child_gather(struct child *c, int out, struct buf *output, int *status_r, in
 /* Send a signal to the child's process group; harmless when it has ended. */
 void child_kill(struct child *c, int signal);
 
+/*
+ * Make an end of it, in spite of a stop of ours: TERM, and KILL when it has not ended after grace_ms, or at another stop; then it
+ * is reaped. status_r as child_wait. Returns whether it took KILL.
+ */
+bool child_end(struct child *c, int *status_r, int64_t grace_ms);
+
 #endif

@@ -416,6 +416,12 @@ fiber_cap_restore(int64_t old_cap)
 }
 
 void
+fiber_uncap(void)
+{
+	*cap_here() = DEADLINE_NEVER;
+}
+
+void
 fiber_daemon(void)
 {
 	struct fiber *f = sched.current;

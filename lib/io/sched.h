@@ -43,6 +43,8 @@ int64_t fiber_cap(void);
 /* Lower (never raise) the running fiber's cap for a phase; returns the old one for fiber_cap_restore. */
 int64_t fiber_cap_lower(int64_t cap);
 void fiber_cap_restore(int64_t old_cap);
+/* The running fiber waits in spite of the stop that came, to see others to their end; another one, or the second, stops it again. */
+void fiber_uncap(void);
 
 /*
  * Lower the caps of all live fibers, and of all to come, to at most cap: stopping with grace is

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/queue/attempt.h"
 #include "app/queue/run_impl.h"
 #include "app/queue/system.h"
 #include "app/send/deliver_keep.h"
@@ -18,7 +19,8 @@
 
 struct child_work {
 	struct queue_job *job;
-	int64_t until_ms;          /* no message is begun after that */
+	int64_t until_ms; /* no message is begun after that */
+	bool suspects; /* only those at which somebody died, one after the other; or only others */
 	unsigned running, closing; /* fibers beside the first: with messages to come, in all */
 	struct waitq done;
 };
@@ -128,8 +130,20 @@ handle_item(
 	return rc < 0 ? -1 : 0;
 }
 
+/* It came through: what others did while it was under way is not held against it. Not if it is only a part of it. */
 static void
-handle(struct queue_job *job, struct queue_job_message *m)
+clear_suspect(struct queue_job_message *m, struct queue_item *item)
+{
+	struct queue_event e = { .kind = 'E', .time = clock_wall() };
+	struct fail why;
+
+	if (item->journal.crashes > 0 && !item->over && m->shared == NULL &&
+	    queue_item_append(item, &e, false, &why) != 0)
+		log_error("%s", why.text);
+}
+
+static void
+handle_noted(struct queue_job *job, struct queue_job_message *m)
 {
 	struct spool *spool = job->run->options->work.spool;
 	struct queue_item item;
@@ -148,8 +162,20 @@ handle(struct queue_job *job, struct queue_job_message *m)
 			queue_item_set_aside(spool, m->id, &why);
 		else if (why.code != FAIL_NO_INPUT)
 			note_error(job, &why);
+	} else {
+		clear_suspect(m, &item);
 	}
 	queue_item_close(&item);
+}
+
+static void
+handle(struct queue_job *job, struct queue_job_message *m)
+{
+	struct spool *spool = job->run->options->work.spool;
+	int attempt = queue_attempt_begin(spool, m->id);
+
+	handle_noted(job, m);
+	queue_attempt_end(spool, attempt);
 }
 
 /* --- all of them ---------------------------------------------------------------------------------- */
@@ -162,7 +188,7 @@ next_message(struct child_work *c)
 
 	while (job->at < job->n && !sched_stopping() && clock_ms() < c->until_ms) {
 		struct queue_job_message *m = &job->v[job->at++];
-		if (!job->dead || m->late)
+		if (m->suspect == c->suspects && (!job->dead || m->late))
 			return m;
 	}
 	return NULL;
@@ -216,6 +242,10 @@ child_run(void *arg)
 	}
 	io_join(&c->done, &c->closing);
 	/* those that are left when it does not answer, or when no fiber could be had */
+	while ((m = next_message(c)) != NULL)
+		handle(c->job, m);
+	c->suspects = true;
+	c->job->at = 0;
 	while ((m = next_message(c)) != NULL)
 		handle(c->job, m);
 	deliver_keep_trim(c->job->run->options->work.deliver.keep, 0);

@@ -50,6 +50,23 @@ queue_item_open(struct queue_item *item, struct spool *spool, const char *id, st
 	return 0;
 }
 
+int
+queue_item_open_journal(
+    struct queue_item *item, struct spool *spool, const char *id, struct fail *why)
+{
+	struct stat st;
+
+	if (fstatat(spool->q, id, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? fail_errno(why, FAIL_NO_INPUT, "queue file %s", id)
+				       : storage_fail(why, "queue file %s", id);
+	item_init(item, spool, id);
+	queue_journal_init(&item->journal, 0, &item->arena);
+	int rc = queue_journal_load(spool, id, &item->journal, &item->arena, why);
+	if (rc != 0)
+		queue_item_close(item);
+	return rc;
+}
+
 void
 queue_item_adopt(struct queue_item *item, struct spool *spool, struct queue_writer *w,
     const struct queue_envelope *envelope)

@@ -52,6 +52,13 @@ int queue_item_open(struct queue_item *item, struct spool *spool, const char *id
 void queue_item_adopt(struct queue_item *item, struct spool *spool, struct queue_writer *w,
     const struct queue_envelope *envelope);
 
+/*
+ * Only its journal, of no recipient, to tell something of the message as a whole without looking into it. Fails with NO_INPUT (it
+ * has left the queue), STORAGE; then there is nothing to close.
+ */
+int queue_item_open_journal(
+    struct queue_item *item, struct spool *spool, const char *id, struct fail *why);
+
 /* Close; the locks end. */
 void queue_item_close(struct queue_item *item);
 

@@ -24,6 +24,7 @@ queue_journal_init(struct queue_journal *j, size_t rcpts_n, struct arena *a)
 {
 	memset(j, 0, sizeof(*j));
 	j->n = rcpts_n;
+	j->held_why = "";
 	j->rcpts = arena_alloc(a, rcpts_n * sizeof(*j->rcpts));
 	for (size_t i = 0; i < rcpts_n; i++)
 		j->rcpts[i].enhanced = j->rcpts[i].host = j->rcpts[i].text = "";
@@ -165,6 +166,15 @@ apply(struct queue_journal *j, struct slice line, struct arena *a)
 	case 'H':
 	case 'R':
 		j->held = kind.p[0] == 'H';
+		j->held_why = j->held ? arena_slice(a, line) : "";
+		if (!j->held)
+			j->crashes = 0;
+		return true;
+	case 'K':
+		j->crashes++;
+		return true;
+	case 'E':
+		j->crashes = 0;
 		return true;
 	case 'A':
 		return true;
@@ -288,6 +298,10 @@ queue_journal_format(struct buf *out, const char *id, const struct queue_event *
 		put_foreign(&line, e->enhanced, 15, true);
 		buf_putc(&line, ' ');
 		put_foreign(&line, e->host, LIMIT_DOMAIN_BYTES, true);
+		buf_putc(&line, ' ');
+		put_foreign(&line, e->text, LIMIT_JOURNAL_TEXT_BYTES, false);
+	}
+	if (e->kind == 'H' && e->text != NULL) {
 		buf_putc(&line, ' ');
 		put_foreign(&line, e->text, LIMIT_JOURNAL_TEXT_BYTES, false);
 	}

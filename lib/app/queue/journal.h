@@ -24,7 +24,8 @@
  *   CCCCCCCC C 1767225600 0vn3k8w2f7hq5x9d                            which is made
  *   CCCCCCCC N 1767225600 3                                          not to be reported
  *   CCCCCCCC W 1767225600                                            a notice of the delay is made now
- *   CCCCCCCC H 1767225600, CCCCCCCC R 1767225600                      held, released
+ *   CCCCCCCC H 1767225600 TEXT, CCCCCCCC R 1767225600                 held, and why if it was not by hand; released
+ *   CCCCCCCC K 1767225600, CCCCCCCC E 1767225600                      a process died at it; none did, this time
  *   CCCCCCCC A 1767225600                                            somebody begins to deliver
  *
  * C: CRC-32C of the message's id and the line behind the blank, 8 lower-case hex digits. A line that is
@@ -55,6 +56,8 @@ struct queue_journal {
 	struct queue_progress *rcpts;
 	size_t n;
 	bool held;
+	const char *held_why;        /* "": by hand */
+	unsigned crashes;            /* K since the last E or R (app/queue/attempt.h) */
 	int64_t delay_notice;        /* 0: none */
 	char bounce[QUEUE_ID_BYTES]; /* a DSN that was announced and whose C is missing; "" */
 	size_t lines, bad_lines;
@@ -83,7 +86,7 @@ struct queue_event {
 	int64_t next;       /* T */
 	const char *bounce; /* B, C */
 	const char *enhanced, *host,
-	    *text; /* D, S, F, T; NULL for none; made harmless and cut to fit */
+	    *text; /* D, S, F, T, text of H; NULL for none; made harmless and cut to fit */
 };
 
 /* Append the event's line. */

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/queue/attempt.h"
 #include "app/queue/system_paths.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
@@ -70,6 +71,7 @@ spool_open(struct spool *s, const char *path, struct fail *why)
 	bool made = false;
 
 	s->unlinked_ms = 0;
+	s->attempts = (struct queue_attempts){ .fd = -1, .block = -1 };
 	s->tmp = s->q = s->j = s->dest = s->corrupt = s->incoming = -1;
 	int root = s->root = storage_root_open(path, why);
 	if (root < 0) {
@@ -116,6 +118,7 @@ spool_close(struct spool *s)
 	close_fd(&s->dest);
 	close_fd(&s->corrupt);
 	close_fd(&s->incoming);
+	queue_attempts_close(s);
 }
 
 int

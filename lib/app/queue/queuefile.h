@@ -31,11 +31,20 @@
  */
 #define QUEUE_TRAILER_BYTES 40
 
+/* The messages in the hands of this process (app/queue/attempt.h). */
+#define QUEUE_ATTEMPTS 16
+struct queue_attempts {
+	int fd, block; /* -1: none */
+	int pid;       /* whose this is: after a fork it is not the child's; 0: nobody's yet */
+	unsigned busy; /* bits: lines that are used */
+};
+
 struct spool {
 	int root, tmp, q, j, dest, corrupt;
 	int incoming; /* of system mode (app/queue/incoming.h); -1: none */
 	int64_t
 	    unlinked_ms; /* since when something unlinked in q/ is not synced; 0: nothing is (spool_flush) */
+	struct queue_attempts attempts;
 };
 
 /*

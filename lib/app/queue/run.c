@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "app/queue/attempt.h"
 #include "app/queue/run_impl.h"
 #include "app/queue/scan.h"
 #include "app/queue/wake.h"
@@ -60,8 +61,8 @@ queue_run_wait(struct queue_run *run)
 	io_join(&run->done, &run->children);
 }
 
-void
-queue_run_finish(struct queue_run *run, const char *id)
+static void
+finish(struct queue_run *run, const char *id)
 {
 	struct queue_work *work = &run->options->work;
 	char report[QUEUE_ID_BYTES];
@@ -80,6 +81,16 @@ queue_run_finish(struct queue_run *run, const char *id)
 		__atomic_fetch_add(&run->counts->reports, 1, __ATOMIC_RELAXED);
 	}
 	queue_item_close(&item);
+}
+
+void
+queue_run_finish(struct queue_run *run, const char *id)
+{
+	struct spool *spool = run->options->work.spool;
+	int attempt = queue_attempt_begin(spool, id);
+
+	finish(run, id);
+	queue_attempt_end(spool, attempt);
 }
 
 /* --- sorting -------------------------------------------------------------------------------------- */
@@ -148,6 +159,7 @@ message_in(struct collector *c, struct queue_job *job, const struct queue_entry 
 	memcpy(m->id, entry->id, QUEUE_ID_BYTES);
 	m->late = queue_work_is_late(&c->run->options->work, entry->envelope, entry->journal);
 	job->late_n += m->late;
+	m->suspect = entry->journal->crashes > 0;
 	/* an array of its own size: nearly all messages have one recipient */
 	m->rcpts = arena_alloc(&c->pass->arena, entry->envelope->rcpts_n * sizeof(*m->rcpts));
 	return m;
@@ -284,12 +296,8 @@ wait_for_child(struct queue_run *run, struct child *child, bool *slot)
 			continue;
 		}
 		/* stopped: so are the children, who have their own grace */
-		fiber_cap_restore(DEADLINE_NEVER);
-		child_kill(child, SIGTERM);
-		if (child_wait(child, &status, clock_deadline(STOP_MS), &why) != 0) {
-			child_kill(child, SIGKILL);
-			child_wait(child, &status, clock_deadline(STOP_MS), &why);
-		}
+		if (child_end(child, &status, STOP_MS))
+			queue_attempts_forgive(run->options->work.spool, child->pid);
 		break;
 	}
 	if (status != 0 && !sched_stopping()) {
@@ -422,6 +430,7 @@ queue_run_pass(struct queue_run *run, const char *after, struct fail *why)
 	pass->users = 1;
 	arena_init(&pass->arena);
 	map_init(&pass->jobs);
+	queue_attempts_charge(spool);
 	rc = spool_note_run(spool, why);
 	if (rc == 0)
 		rc = hand_out(run, pass, after, why);

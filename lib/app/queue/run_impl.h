@@ -16,6 +16,7 @@ struct queue_shared {
 struct queue_job_message {
 	char id[QUEUE_ID_BYTES];
 	bool late;                   /* queue_work_is_late */
+	bool suspect;                /* somebody died at it: it is tried alone */
 	struct queue_shared *shared; /* NULL: it has this destination only */
 	size_t *rcpts;
 	size_t n;

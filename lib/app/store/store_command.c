@@ -242,19 +242,6 @@ log_output(const struct store_mail *m, struct run *run)
 	}
 }
 
-static void
-end_child(struct child *child)
-{
-	int status;
-
-	child_kill(child, SIGTERM);
-	if (child_wait(child, &status, clock_deadline(KILL_MS), NULL) == 0)
-		return;
-	child_kill(child, SIGKILL);
-	fiber_cap_restore(DEADLINE_NEVER);
-	child_wait(child, &status, DEADLINE_NEVER, NULL);
-}
-
 /*
  * sysexits(3), and qmail's 100 and 111. What says that this machine is in disorder, rather than that the
  * message is bad, is temporary: it must not bounce mail.
@@ -316,7 +303,7 @@ execute(struct store_mail *m, struct run *run, int64_t deadline, struct fail *wh
 	close(ends[1]);
 	if (rc == 0 &&
 	    (rc = child_gather(&child, ends[0], &run->output, &status, deadline, why)) != 0) {
-		end_child(&child);
+		child_end(&child, &status, KILL_MS);
 		log_error("%s: %s: stopped: %s", m->id, m->store->command.v[0], why->text);
 		fail_set(why, FAIL_STORAGE, "Delivery took too long");
 	} else if (rc == 0) {

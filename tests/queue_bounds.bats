@@ -1,0 +1,112 @@
+# What a queue must survive: a message that kills its runner, a full disk, and more mail than it may hold (Q12, Q14, Q3).
+# shellcheck disable=SC2154 # stderr is set by run --separate-stderr
+load lib/rig
+load lib/send
+load lib/queue
+
+setup_file() {
+    certs_make
+    message_make
+    queue_zone | dns_start
+    mx home 69 --spool "$BATS_FILE_TMPDIR" 'send 220 mx ESMTP' 'serve'
+}
+
+setup() {
+    queue_new
+}
+
+# poisoned ARG...: a run that dies over what goes to poison@.
+poisoned() {
+    local library
+    library=$(dirname "$MXTLS")/tests/torture/poison.so
+    [ -e "$library" ] || make -s -C "$ROOT" "B=$(dirname "$MXTLS")" "$library"
+    # the library comes before the sanitizers' own
+    run env LD_PRELOAD="$library" TORTURE_POISON='RCPT TO:<poison@' ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" \
+        timeout 60 "$MXTLS" queue run --all --queue "$Q" --timeout 5s "$@"
+}
+
+@test "Q12: a message that kills its runner is held after three times, and says why; those beside it go out" {
+    mx many 30 'send 220 mx' 'serve'
+    local i poison
+    put poison@d30.test
+    poison=$ID
+    for i in {1..4}; do put "u$i@d30.test"; done
+    poisoned # alone, to see whether anybody is there
+    same "$status" 74
+    has "died (wait status"
+    has_not "held"
+    same "$(of "$poison" .held)" false
+    # from now on the others come first
+    poisoned
+    has "queue file $poison: process "
+    has "1 of 3 times"
+    same "$(queued) $(rcpts many)" "1 u1@d30.test u2@d30.test u3@d30.test u4@d30.test"
+    poisoned
+    has "2 of 3 times"
+    poisoned
+    same "$status" 0
+    has "queue file $poison: held: 3 times the process that worked on it died"
+    same "$(of "$poison" '.held, .recipients[0].status' | xargs)" "true pending"
+    queue 0 list
+    has "    held: 3 times the process that worked on it died: release tries it again"
+    queue 0 show "$poison"
+    has "held: 3 times"
+    queue 1 check
+    has "a message is held since its delivery crashes"
+    poisoned
+    same "$status" 0
+    queue 0 release "$poison"
+    same "$(of "$poison" '.held, .held_reason' | xargs)" "false null"
+    queue 0 run --all
+    same "$(queued) $(journals) $(rcpts many)" "0 0 poison@d30.test u1@d30.test u2@d30.test u3@d30.test u4@d30.test"
+}
+
+# bats test_tags=fibers
+@test "Q12: what was under way beside it is cleared when it comes through, or fails in the ordinary way" {
+    # the first two wait for their answer while the third kills
+    mx some 31 'send 220 mx' 'serve rcpt:late=450 4.2.0 later' 'session' 'pause 2000' 'send 220 mx' \
+        'serve rcpt:late=450 4.2.0 later'
+    local poison late
+    put first@d31.test
+    put late@d31.test
+    late=$ID
+    put poison@d31.test
+    poison=$ID
+    poisoned
+    poisoned
+    poisoned
+    poisoned
+    same "$(of "$poison" .held)" true
+    same "$(of "$late" '.held, .recipients[0].reason' | xargs)" "false 450 4.2.0 later"
+}
+
+@test "Q12: neither temporary failures nor TERM count; a runner that is killed does, once" {
+    mx stuck 32 'stall'
+    local how runner child
+    put a@d32.test
+    for how in TERM KILL; do
+        "$MXTLS" queue run --all --queue "$Q" 3>&- &
+        runner=$!
+        for _ in $(seq 200); do [ "$(q .active)" = true ] && break; read -rt 0.1 <> <(:) || true; done
+        same "$how $(q .active)" "$how true"
+        child=$(pgrep -P "$runner")
+        if [ "$how" = KILL ]; then
+            kill -KILL "$runner" "$child"
+            wait "$runner" || true
+        else
+            kill "$runner"
+            end_of "$runner"
+        fi
+        timeout 20 tail --pid="$child" -s 0.1 -f /dev/null
+    done
+    peer_stop stuck
+    queue 0 run --all
+    has "process $child died while it worked on it: 1 of 3 times"
+    same "$(grep -c died <<< "$output")" 1
+    # that one was tried, and failed as ever
+    for _ in 1 2 3; do
+        queue 0 run --all
+        has_not died
+    done
+    same "$(q .held)" false
+}
