@@ -15,14 +15,14 @@ setup() {
     queue_new
 }
 
-# poisoned ARG...: a run that dies over what goes to poison@.
+# poisoned: a run that dies over what goes to poison@.
 poisoned() {
     local library
     library=$(dirname "$MXTLS")/tests/torture/poison.so
     [ -e "$library" ] || make -s -C "$ROOT" "B=$(dirname "$MXTLS")" "$library"
     # the library comes before the sanitizers' own
     run env LD_PRELOAD="$library" TORTURE_POISON='RCPT TO:<poison@' ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" \
-        timeout 60 "$MXTLS" queue run --all --queue "$Q" --timeout 5s "$@"
+        timeout 60 "$MXTLS" queue run --all --queue "$Q" --timeout 5s
 }
 
 @test "Q12: a message that kills its runner is held after three times, and says why; those beside it go out" {
