@@ -370,6 +370,20 @@ sts() {
 }
 
 # bats test_tags=fibers
+@test "--workers: the same verdicts, and each policy is fetched once by all of them together" {
+    local before what='select(.type == "domain") | "\(.domain) \(.summary.verdict) \(.mta_sts.state?) \(.mta_sts.reason?)"'
+    cd "$BATS_TEST_TMPDIR"
+    printf '%s.test\n' enforce wild mismatch some badcert alias1 alias2 nomx html null refused > names
+    run -0 "$MXTLS" probe --json "${ROOTS[@]}" -f names -o alone.ndjson
+    cat names names names > list
+    before=$(https_asked mta-sts.enforce.test)
+    run -0 --separate-stderr "$MXTLS" probe --json "${ROOTS[@]}" -f list -o out.ndjson --workers 3
+    same "$(https_asked mta-sts.enforce.test)" $((before + 1))
+    run -0 diff <(for _ in 1 2 3; do jq -r "$what" alone.ndjson; done | sort) <(jq -r "$what" out.ndjson | sort)
+    same "$(jq -r "$what" out.ndjson | grep -c '^enforce.test mta-sts-enforce ')" 3
+}
+
+# bats test_tags=fibers
 @test "one policy host, under however many names, sees at most 8 requests at once" {
     run -0 --separate-stderr "$MXTLS" probe --json "${ROOTS[@]}" --deadline 2s crowd{1..12}.test
     same "$(jq -r .mta_sts.reason <<< "$output" | sort | uniq -c | xargs)" \

@@ -104,11 +104,11 @@ class Program:
         with open(f"/proc/{self.pid}/smaps_rollup", encoding="ascii") as f:
             return int(re.search(r"^Rss:\s+(\d+)", f.read(), re.M).group(1)) * 1024
 
-    def end(self, status=0):
+    def end(self, status=0, patience_s=PATIENCE_S):
         """Wait for its end; status: what it must exit with, None for any. Its CPU."""
         pidfd = os.pidfd_open(self.pid)
         try:
-            if not select.select([pidfd], [], [], PATIENCE_S)[0]:
+            if not select.select([pidfd], [], [], patience_s)[0]:
                 raise self.failed("no end in time")
         finally:
             os.close(pidfd)

@@ -2,8 +2,11 @@
 
 import json
 import os
+import shutil
 
 from measure import Failed, Program, Table, kib, median, median_cpu, ms, ratio
+
+PATIENCE_S = 1200  # a million domains
 
 
 class Farm:
@@ -35,13 +38,14 @@ def survey(bench, farm, targets, *options):
         path.unlink(missing_ok=True)
     with open(names, "w", encoding="ascii") as f:
         f.writelines(f"{t}\n" for t in targets)
+    peak = bench.dir / "peak"
     program = Program(
-        bench.log, bench.build / "mxtls", "probe", "-f", names, "-o", out, "--resolver",
-        f"127.0.0.1:{farm.port}", "--port", farm.port, "--allow-private", "--ca-file",
+        bench.log, bench.build / "tests/bench/peak", peak, bench.build / "mxtls", "probe", "-f",
+        names, "-o", out, "--resolver", f"127.0.0.1:{farm.port}", "--port", farm.port, "--allow-private", "--ca-file",
         bench.certs / "root.crt", "--helo", "probe.example", "--status-file", status, *options,
     )  # fmt: skip
-    program.cpu = program.end()
-    program.peak = program.usage.ru_maxrss * 1024
+    program.cpu = program.end(patience_s=PATIENCE_S)
+    program.peak = int(peak.read_text()) * 1024
     with open(status, encoding="utf-8") as f:
         program.status = json.load(f)
     with open(out, "rb") as f:
@@ -52,7 +56,9 @@ def survey(bench, farm, targets, *options):
 
 
 def literals(farm, n, network=20):
-    return [f"[127.{network}.{i // 250}.{i % 250 + 1}]:{farm.port}" for i in range(n)]
+    """n addresses from 127.NETWORK on, of 62,500 in each such network."""
+    hosts = (divmod(i, 62500) for i in range(n))
+    return [f"[127.{network + net}.{i // 250}.{i % 250 + 1}]:{farm.port}" for net, i in hosts]
 
 
 def check(program, want):
@@ -95,6 +101,30 @@ def by_xargs(bench, farm, words, targets):
     return program
 
 
+def scanners(bench, farm, targets):
+    """(name, words) of each peer that surveys a list by itself and is installed here."""
+    names = bench.dir / "list"
+    names.write_text("".join(t[1 : t.index("]")] + "\n" for t in targets))
+    at_once, out = 1000, bench.dir / "scanner.ndjson"
+    known = {
+        "zgrab2": ["smtp", "--starttls", "--port", farm.port, "--senders", at_once,
+                   "--input-file", names, "--output-file", out],
+        "tls-scan": ["--starttls=smtp", f"--port={farm.port}", f"--concurrency={at_once}",
+                     f"--infile={names}", f"--outfile={out}"],
+    }  # fmt: skip
+    return [(name, [name, *words]) for name, words in known.items() if shutil.which(name)]
+
+
+def by_scanner(bench, farm, words, n):
+    farm.counts()
+    program = Program(bench.log, *words)
+    program.cpu = program.end()
+    got = farm.counts()[0]
+    if got < n:
+        raise Failed(f"{words[0]}: {got} sessions of {n}; see {bench.log}")
+    return program
+
+
 def sessions(bench):
     n, few = bench.survey_servers, bench.survey_processes
     farm = Farm(bench, 1)
@@ -128,6 +158,14 @@ def sessions(bench):
             ms(median(r.cpu.total / few for r in runs)),
             ratio(r.cpu.total / few / cpu.total for r in runs),
             f"{median(few / r.seconds for r in runs):.0f}",
+        )
+    for name, words in scanners(bench, farm, literals(farm, n)):
+        runs = [by_scanner(bench, farm, words, n) for _ in range(2)]
+        table.row(
+            name,
+            ms(median(r.cpu.total / n for r in runs)),
+            ratio(r.cpu.total / n / cpu.total for r in runs),
+            f"{median(n / r.seconds for r in runs):.0f}",
         )
     bench.say(table)
     farm.stop()
