@@ -24,7 +24,7 @@ setup() {
 
 # bats test_tags=fibers
 @test "listen: kill -9 at a sample of the I/O calls: what got 250 is there, whole, with every delivery" {
-    torture listen.py --action kill --sample 250 --seed 7
+    torture listen.py --action kill --sample 80 --seed 7
 }
 
 # bats test_tags=fibers
