@@ -19,6 +19,7 @@
 #include "io/workers.h"
 #include "listen_job.h"
 #include "listen_workers.h"
+#include "route.h"
 #include "tls/tls.h"
 
 #define STATS_MS 60000
@@ -68,6 +69,7 @@ static const struct opt listen_opts[] = {
 	    "or discard"),
 	ROW(STR, queue, "queue", 0, "DIR",
 	    "where --deliver queue puts it (default: ~/.local/state/mxtls/queue)"),
+	ROUTE_OPTS_BOUNDS(struct listen_options),
 	ROW(STR, policy, "policy", 0, "FILE",
 	    "policy that may list address literals to relay to (default: that of the "
 	    "configuration)"),

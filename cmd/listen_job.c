@@ -210,6 +210,8 @@ set_up_store(const struct listen_options *options, struct arena *arena, struct l
 		return fail_set(&job->why, FAIL_USAGE, "--deliver is missing: " STORE_EXPECTED);
 	if (queue && route_spool(&spool, options->queue, arena, &job->why) != 0)
 		return -1;
+	if (queue)
+		spool.bounds = options->bounds;
 	if (store_open(store, options->deliver, &job->receiver.accept, queue ? &spool : NULL,
 		&job->why) != 0)
 		return -1;

@@ -22,6 +22,7 @@ struct listen_options {
 	    max_connections_per_address;
 	int64_t timeout_ms, lifetime_ms, handshake_ms, drain_ms, commit_helpers, command_ms,
 	    fault_seed, workers;
+	struct queue_bounds bounds;
 	const char *fault_ca;                        /* NULL: not given */
 	int tls, min_tls, client_cert, log, verbose; /* min_tls: enum tls_version */
 	bool self_signed, implicit_tls, mark, stdio, fault_anywhere, list_fields, self_check;

@@ -12,6 +12,7 @@
 
 #include "app/identity.h"
 #include "app/queue/incoming.h"
+#include "app/queue/room.h"
 #include "app/queue/system.h"
 #include "app/queue/wake.h"
 #include "base/clock.h"
@@ -281,6 +282,26 @@ open_job(struct intake *in)
 	return NULL;
 }
 
+/* It waits when there is no room for it in q/: that of all, or its user's. Looked up before anything is read. */
+static bool
+has_room(const struct intake *in, const char *id, bool *told)
+{
+	const struct spool *spool = &in->q->spool;
+	struct stat st;
+	struct fail why;
+
+	if (fstatat(spool->incoming, id, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return true;
+	uint32_t uid = st.st_uid;
+	if (spool_room(spool, st.st_size, st.st_size, &uid, &why) == 0)
+		return true;
+	if (!*told)
+		log_error(SYSTEM_INCOMING "/%s: uid %lu: %s; it waits, as do others", id,
+		    (unsigned long)st.st_uid, why.text);
+	*told = true;
+	return false;
+}
+
 struct batch {
 	struct intake *in;
 	const struct strs *ids;
@@ -292,6 +313,7 @@ batch_main(void *arg)
 	struct batch *b = arg;
 	struct progress *p = b->in->progress;
 	struct taking t = { .in = b->in };
+	bool told = false;
 	int status;
 
 	system_drop();
@@ -299,6 +321,8 @@ batch_main(void *arg)
 		return EX_CONFIG;
 	for (size_t i = 0; i < b->ids->n && !signals_stop_seen(); i++) {
 		t.id = b->ids->v[i];
+		if (!has_room(b->in, t.id, &told))
+			continue;
 		memcpy(p->current, t.id, QUEUE_ID_BYTES);
 		take_one(&t, false, &status);
 		if ((t.stored || t.report) && p->earliest[0] == '\0')
@@ -504,6 +528,7 @@ intake_new(struct queue_command *q, struct route *route, int wake, struct fail *
 	} else if (command_config(
 		       &cmd_send, q->options->config, NULL, &in->arena, &in->options, why) == 0) {
 		in->progress = page;
+		q->spool.bounds = in->options.bounds;
 		in->options.maildomain = q->options->maildomain != NULL ? q->options->maildomain
 									: in->options.maildomain;
 		return in;

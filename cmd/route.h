@@ -59,6 +59,15 @@ struct route_options {
 		"lmtp:ADDRESS:PORT"), \
 	    OPT_ROW(STRS, s, route.local_domains, "local-domain", 0, "DOMAIN", \
 		"mail to it is for users, as that to localhost and this host's name")
+#define ROUTE_OPTS_BOUNDS(s) \
+	OPT_ROW(INT, s, bounds.messages, "queue-max-messages", 0, "N", \
+	    "take no more when so many wait; 0: no limit", .min = 0, .max = INT32_MAX, \
+	    .initial = "200000"), \
+	    OPT_ROW(SIZE, s, bounds.bytes, "queue-max-bytes", 0, "SIZE", \
+		"take no more when so much waits; 0: no limit", .initial = "20G"), \
+	    OPT_ROW(SIZE, s, bounds.min_free, "queue-min-free", 0, "SIZE", \
+		"take no more when less is free on its disk, or a twentieth of it", \
+		.initial = "16M")
 #define ROUTE_OPTS_CONNECTION(s, timeout) \
 	OPT_GROUP("Connections"), \
 	    OPT_ROW(STR, s, route.helo, "helo", 0, "NAME", \

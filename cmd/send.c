@@ -42,6 +42,7 @@ static const struct opt send_opts[] = {
 	    "when to try for the first time; auto: in the background, with -v or --json now",
 	    .words = deliveries, .initial = "auto"),
 	ROW(STR, queue, "queue", 0, "DIR", "the queue (default: ~/.local/state/mxtls/queue)"),
+	ROUTE_OPTS_BOUNDS(struct send_options),
 	ROW(FLAG, no_queue, "no-queue", 0, NULL,
 	    "try now and keep nothing: status 75 for what may work later"),
 

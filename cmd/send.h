@@ -15,6 +15,7 @@ struct send_options {
 	const char *root_to, *default_recipient;
 	const char *config, *log, *queue;
 	int64_t deadline_ms, max_size;
+	struct queue_bounds bounds;
 	int log_format; /* enum maillog_format */
 	bool from_headers, ignore_dots, json, quiet, masquerade_always;
 	bool no_queue;

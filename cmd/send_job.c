@@ -73,6 +73,7 @@ set_up(struct send_job *job)
 		if (route_spool(&job->own_spool, options->queue, &job->arena, &job->why) != 0)
 			return -1;
 		job->spool = &job->own_spool;
+		job->spool->bounds = options->bounds;
 	}
 	route_work(&job->work, job->spool, job->route, job->maildomain, &job->arena);
 	job->work.note = note;

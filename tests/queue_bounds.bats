@@ -3,6 +3,7 @@
 load lib/rig
 load lib/send
 load lib/queue
+load lib/listen
 
 setup_file() {
     certs_make
@@ -109,4 +110,80 @@ poisoned() {
         has_not died
     done
     same "$(q .held)" false
+}
+
+# put_more STATUS OPTION...: one more message into the queue.
+put_more() {
+    local want=$1
+    shift
+    run "-$want" --separate-stderr "$MXTLS" send --delivery queue --queue "$Q" "$@" -f alice@client.test bob@d33.test < "$MESSAGE"
+}
+
+@test "Q14: a queue has a bound in messages, bytes and free space: 75, the reason, and nothing stored" {
+    local i
+    for i in 1 2 3; do put_more 0 --queue-max-messages 3; done
+    put_more 75 --queue-max-messages 3
+    [[ $stderr == *"the queue is full: 3 messages wait, and there may be 3 (queue-max-messages)"* ]] || assert_fail "reason" "$stderr"
+    put_more 75 --queue-max-bytes 1000
+    [[ $stderr == *"bytes wait, "*" came, and there may be 1000 (queue-max-bytes)"* ]] || assert_fail "reason" "$stderr"
+    same "$(find "$Q/q" "$Q/tmp" -type f | wc -l)" 3
+    # what goes makes room; a count that is wrong, or gone, is put right by the next run
+    queue 0 remove --all
+    put_more 0 --queue-max-messages 1
+    rm "$Q/count"
+    put_more 0 --queue-max-messages 1
+    queue 0 run
+    put_more 75 --queue-max-messages 2
+    printf '\377\377\377\377\377' | dd of="$Q/count" conv=notrunc status=none
+    put_more 75
+    queue 0 run
+    put_more 0 --queue-max-messages 3
+    # of mxtls.conf
+    printf 'queue-max-messages = 3\n' > "$BATS_TEST_TMPDIR/conf"
+    put_more 75 --config "$BATS_TEST_TMPDIR/conf"
+    put_more 0 --config "$BATS_TEST_TMPDIR/conf" --queue-max-messages 0 --queue-max-bytes 0
+}
+
+@test "Q14: reports are not refused by the bound" {
+    mx refuse 34 'send 220 mx' 'serve rcpt=550 5.1.1 no'
+    run -0 "$MXTLS" send --delivery queue --queue "$Q" --queue-max-messages 1 -f "nobody@d35.test" bob@d34.test < "$MESSAGE"
+    printf 'queue-max-messages = 1\nqueue-max-bytes = 100\n' > "$BATS_TEST_TMPDIR/conf"
+    queue 0 run --config "$BATS_TEST_TMPDIR/conf"
+    same "$(queued) $(q '.recipients[0].recipient')" "1 nobody@d35.test"
+}
+
+@test "Q14: listen --deliver queue: 452 4.3.1, with SIZE= at DATA, without behind the text" {
+    local listener option
+    for option in '--queue-max-messages 0' '--workers 1'; do
+        # shellcheck disable=SC2086 # two words
+        listen_start "bound${option:2:1}" --tls off --relay-from 192.0.2.0/24 --deliver queue --queue "$Q" --queue-max-bytes 3000 \
+            $option 192.0.2.60:25
+        run -0 python3 - << 'PY'
+import smtplib
+s = smtplib.SMTP("192.0.2.60", 25, "client.box.test", 20, ("192.0.2.1", 0))
+s.ehlo()
+def mail(n, size):
+    s.mail("a@client.test", ["SIZE=%d" % n] if size else [])
+    s.rcpt("b@d36.test")
+    code, text = s.docmd("DATA")
+    if code == 354:
+        s.send(b"Subject: x\r\n\r\n" + b"x" * 70 + b"\r\n" + (b"y" * 70 + b"\r\n") * (n // 72) + b".\r\n")
+        code, text = s.getreply()
+    else:
+        code += 1000
+    print(n, size, code, text.decode())
+    s.rset()
+mail(100, True)
+mail(4000, True)
+mail(4000, False)
+mail(100, False)
+PY
+        matches '^100 True 250 '
+        matches '^4000 True 1452 4\.3\.1 the queue is full: [0-9]+ bytes wait'
+        matches '^4000 False 452 4\.3\.1 the queue is full'
+        matches '^100 False 250 '
+        listen_stop_all
+        same "$(queued) $(find "$Q/tmp" -type f | wc -l)" "2 0"
+        queue 0 remove --all
+    done
 }

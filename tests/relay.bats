@@ -231,7 +231,7 @@ PYTHON
     mount -t tmpfs -o size=1m,nr_inodes=60 small "$D/small"
     head -c 700k /dev/zero > "$D/small/fill"
     Q=$D/small/queue
-    relay_start small 192.0.2.60:25
+    relay_start small 192.0.2.60:25 --queue-min-free 0
     "$ROOT/tests/peers/listen_clients.py" 192.0.2.60:25 load 4 "$D/acked" --messages 50 > /dev/null
     # no answer is lost: what was refused got 452, and its session went on
     local acked

@@ -22,7 +22,7 @@ setup() {
 teardown() {
     if [ -n "${RUNNER:-}" ]; then runner_stop; fi
     if mountpoint -q "$INCOMING"; then umount "$INCOMING"; fi
-    sed -i '/^local\|^max-size/d' /etc/mxtls/mxtls.conf
+    sed -i '/^local\|^max-size\|^queue-max/d' /etc/mxtls/mxtls.conf
 }
 
 sent() {
@@ -406,4 +406,41 @@ os.execlp("sendmail", "sendmail", "-odq", "-i", "bob@example.test", *["\x01" * 1
     touch -d '40 hours ago' "$INCOMING"/*
     run -0 run_queue
     same "$(find "$INCOMING" -mindepth 1)" ""
+}
+
+# incoming_of USER N: files of his that wait there, as if he had put them in.
+incoming_of() {
+    (cd "$INCOMING" && seq -f "tmp.x$1%.0f" "$2" | xargs setpriv --reuid "$1" --regid "$1" --groups mxtls touch --)
+}
+
+@test "one user cannot fill up incoming/ for the others; nor all of them the disk: 75, and nothing is stored (Q14)" {
+    incoming_of alice 5000
+    run -75 --separate-stderr as alice sendmail -odq -i bob@example.test < "$MESSAGE"
+    [[ $stderr == *"5000 of your messages wait for the runner of the queue, and there may be 5000"* ]] || assert_fail stderr "$stderr"
+    run -0 as bob sendmail -odq -i bob@example.test < "$MESSAGE"
+    same "$(submissions)" 1
+    find "$INCOMING" -mindepth 1 -delete
+    # a fourth of the room in bytes, and what is kept free
+    mount -t tmpfs -o size=2m,mode=1770,uid=64020,gid=64020 small "$INCOMING"
+    head -c 700000 /dev/zero | tr '\0' '\n' > /run/box/big
+    run -75 --separate-stderr as alice sendmail -odq -i bob@example.test < /run/box/big
+    [[ $stderr == *"one user may have a fourth of the room"* ]] || assert_fail stderr "$stderr"
+    same "$(find "$INCOMING" -mindepth 1)" ""
+    run -0 as alice sendmail -odq -i bob@example.test < "$MESSAGE"
+    head -c 2010000 /dev/zero > "$INCOMING/tmp.other"
+    run -75 --separate-stderr as bob sendmail -odq -i bob@example.test < "$MESSAGE"
+    [[ $stderr == *"No space left for the queue: "*"are kept for its runner"* ]] || assert_fail stderr "$stderr"
+}
+
+@test "one user gets a fourth of the queue; what he has beyond that waits in incoming/, and others go on (Q14)" {
+    local i
+    printf 'queue-max-messages = 8\n' >> /etc/mxtls/mxtls.conf
+    for i in 1 2 3; do run -0 as alice sendmail -odq -i "a$i@[192.0.2.200]" < "$MESSAGE"; done
+    run -0 as bob sendmail -odq -i "b@[192.0.2.200]" < "$MESSAGE"
+    run -0 run_queue
+    same "$(find "$S/q" -type f | wc -l) $(submissions)" "3 1"
+    file_has "$RUNNER_LOG" "uid 64101: this user's share of the queue, a fourth, is full: 2 messages wait, and there may be 2"
+    run -0 mxtls queue remove --to a1
+    run -0 run_queue
+    same "$(find "$S/q" -type f | wc -l) $(submissions)" "3 0"
 }

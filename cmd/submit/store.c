@@ -312,12 +312,17 @@ submit_store(struct submit_spool *spool, struct submission *s, bool ignore_dots,
 	arena_init(&arena);
 	if (s->args.sender != NULL)
 		rc = check_sender(s->args.sender, &arena, why);
+	if (rc == 0 && s->kind == SUBMISSION_SEND)
+		rc = submit_room(spool, 0, why);
 	if (rc == 0)
 		rc = begin(spool, s, &file, why);
 	if (rc == 0 && s->reply)
 		rc = submit_reply_make(spool, s->id, why);
 	if (rc == 0 && s->kind == SUBMISSION_SEND)
 		rc = take_message(s, &file, ignore_dots, &arena, why);
+	/* what is written is no longer free, and counts as our caller's */
+	if (rc == 0 && s->kind == SUBMISSION_SEND && file.bytes > STORAGE_BUFFER_BYTES)
+		rc = submit_room(spool, 0, why);
 	if (rc == 0)
 		rc = end(s, &file, why);
 	if (rc == 0)

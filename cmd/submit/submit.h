@@ -37,10 +37,16 @@ void submit_spool_close(struct submit_spool *s);
 int submit_reply_make(struct submit_spool *s, const char *id, struct fail *why);
 /*
  * Put the submission into incoming/, with the message on standard input as its text (kind SEND); durable when it returns 0.
- * Fills id and time. Fails with NO_RECIPIENT, ADDRESS, MESSAGE_TOO_BIG, USAGE, NO_INPUT, STORAGE, STORAGE_FULL, CANCELLED.
+ * Fills id and time. Fails with NO_RECIPIENT, ADDRESS, MESSAGE_TOO_BIG, USAGE, NO_INPUT, QUEUE_FULL, STORAGE, STORAGE_FULL, CANCELLED.
  */
 int
 submit_store(struct submit_spool *spool, struct submission *s, bool ignore_dots, struct fail *why);
+
+/*
+ * room.c. Whether a message of so many bytes (0: not known yet) may be put there: not too many wait for the runner, of all and of
+ * our caller, and the disk keeps some room. Users that ask at once may each get the last place. Fails with QUEUE_FULL.
+ */
+int submit_room(const struct submit_spool *s, int64_t bytes, struct fail *why);
 
 /* ask.c. Tell the runner that there is something (SYSTEM_WAKE_*); 0: only look whether it is there. */
 enum submit_runner submit_wake(const struct submit_spool *s, char what);

@@ -94,6 +94,8 @@
 #define LIMIT_SUBMISSION_HEAD_BYTES \
 	(4 * 1024 * 1024) /* command line for the runner: ARG_MAX is 2 MiB, and bytes are escaped */
 #define LIMIT_INCOMING 20000      /* submissions taken in at once; what is beyond waits */
+#define LIMIT_INCOMING_ALL 20000  /* submissions that may wait for the runner, of all users... */
+#define LIMIT_INCOMING_OWN 5000   /* ... and of one; their replies count, too */
 #define LIMIT_SUBMISSION_NOTES 50 /* lines for the log with one submission */
 
 /* Policies. */
@@ -108,9 +110,9 @@
 #define LIMIT_ENVID_BYTES 100        /* RFC 3461 s4.4 */
 #define LIMIT_ORCPT_BYTES 500        /* RFC 3461 s4.2 */
 #define LIMIT_JOURNAL_TEXT_BYTES 500 /* kept of what a server said about a recipient */
+#define LIMIT_QUEUE_WORKERS 4096     /* processes that work on one queue at once */
+#define LIMIT_PID (1 << 22)          /* of Linux, 64 bits */
 /* every recipient of a big message deferred in words of its own for five days */
-#define LIMIT_QUEUE_WORKERS 4096 /* processes that work on one queue at once */
-#define LIMIT_PID (1 << 22)      /* of Linux, 64 bits */
 #define LIMIT_JOURNAL_BYTES (512L * 1024 * 1024)
 #define LIMIT_CONFIG_BYTES (8 * 1024 * 1024) /* policy file with its @lists */
 #define LIMIT_CONFIG_LINE_BYTES 8192

@@ -92,6 +92,7 @@ serve_fail_code(const struct fail *why)
 
 	switch (why->code) {
 	case FAIL_STORAGE_FULL:
+	case FAIL_QUEUE_FULL:
 		return 452;
 	case FAIL_MESSAGE_TOO_BIG:
 		return 552;

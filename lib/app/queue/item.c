@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/queue/room.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/limits.h"
@@ -314,7 +315,12 @@ spool_flush(struct spool *spool, bool now)
 int
 queue_item_end(struct queue_item *item, struct fail *why)
 {
-	if (unlinkat(item->spool->q, item->id, 0) != 0 && errno != ENOENT)
+	struct stat st = { .st_size = 0 };
+
+	fstat(item->fd, &st);
+	if (unlinkat(item->spool->q, item->id, 0) == 0)
+		spool_count(item->spool, item->envelope, -1, st.st_size);
+	else if (errno != ENOENT)
 		return storage_fail(why, "queue file %s: unlink", item->id);
 	item->over = true;
 	if (item->spool->unlinked_ms == 0)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "app/queue/attempt.h"
+#include "app/queue/room.h"
 #include "app/queue/system_paths.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
@@ -72,6 +73,7 @@ spool_open(struct spool *s, const char *path, struct fail *why)
 
 	s->unlinked_ms = 0;
 	s->attempts = (struct queue_attempts){ .fd = -1, .block = -1 };
+	s->bounds = (struct queue_bounds){ 0 };
 	s->tmp = s->q = s->j = s->dest = s->corrupt = s->incoming = -1;
 	int root = s->root = storage_root_open(path, why);
 	if (root < 0) {
@@ -169,6 +171,8 @@ queuefile_create(struct queue_writer *w, const struct spool *s, struct queue_env
 	if (envelope->id[0] == '\0')
 		queue_id_make(envelope->id, clock_wall_us(), random);
 	memcpy(w->id, envelope->id, sizeof(w->id));
+	w->owned = envelope->owned;
+	w->uid = envelope->uid;
 	if (envelope->time == 0)
 		envelope->time = clock_wall();
 	storage_file_init(&w->file);
@@ -241,9 +245,13 @@ queuefile_commit(struct queue_writer *w, struct commit *c, int64_t deadline, str
 
 	if (rc == 0)
 		rc = commit_files(c, &file, 1, deadline, why);
-	if (rc != 0)
+	if (rc != 0) {
 		queuefile_abort(w);
-	return rc;
+		return rc;
+	}
+	struct queue_envelope e = { .owned = w->owned, .uid = w->uid };
+	spool_count(w->spool, &e, 1, (int64_t)w->file.bytes);
+	return 0;
 }
 
 /* --- reading ---------------------------------------------------------------------------------------- */

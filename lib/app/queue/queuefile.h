@@ -31,6 +31,12 @@
  */
 #define QUEUE_TRAILER_BYTES 40
 
+/* How much it may hold (app/queue/room.h); 0: no bound. */
+struct queue_bounds {
+	int64_t messages, bytes;
+	int64_t min_free; /* bytes of the file system that stay free */
+};
+
 /* The messages in the hands of this process (app/queue/attempt.h). */
 #define QUEUE_ATTEMPTS 16
 struct queue_attempts {
@@ -45,6 +51,7 @@ struct spool {
 	int64_t
 	    unlinked_ms; /* since when something unlinked in q/ is not synced; 0: nothing is (spool_flush) */
 	struct queue_attempts attempts;
+	struct queue_bounds bounds; /* set by whoever takes messages in; 0: none */
 };
 
 /*
@@ -62,6 +69,8 @@ int spool_sweep(const struct spool *s, struct fail *why);
 struct queue_writer {
 	const struct spool *spool;
 	char id[QUEUE_ID_BYTES];
+	bool owned; /* of the envelope, as uid */
+	uint32_t uid;
 	struct storage_file file;
 };
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app/queue/attempt.h"
+#include "app/queue/room.h"
 #include "app/queue/run_impl.h"
 #include "app/queue/scan.h"
 #include "app/queue/wake.h"
@@ -99,6 +100,7 @@ struct collector {
 	struct queue_run *run;
 	struct queue_pass *pass;
 	int64_t now;
+	struct room_recount recount;
 };
 
 static struct queue_job *
@@ -239,6 +241,7 @@ collect(void *ctx, const struct queue_entry *entry)
 {
 	struct collector *c = ctx;
 
+	room_recount_add(&c->recount, entry->envelope, entry->file_bytes);
 	if (entry->bad) {
 		if (entry->why.code == FAIL_QUEUE_FILE)
 			queue_item_set_aside(c->run->options->work.spool, entry->id, &entry->why);
@@ -405,7 +408,11 @@ static int
 hand_out(struct queue_run *run, struct queue_pass *pass, const char *after, struct fail *why)
 {
 	struct collector c = { .run = run, .pass = pass, .now = clock_wall() };
+	const struct spool *spool = run->options->work.spool;
+
+	room_recount_begin(&c.recount, spool);
 	int rc = queue_scan(run->options->work.spool, after, collect, &c, why);
+	room_recount_end(&c.recount, spool, rc == 0 && after == NULL);
 
 	for (size_t i = 0; i < pass->finish.n; i++)
 		queue_run_finish(run, pass->finish.v[i]);

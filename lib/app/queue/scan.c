@@ -106,6 +106,7 @@ tell(struct spool *spool, const char *id, bool has_journal, queue_scan_fn *fn, v
 	arena_init(&arena);
 	entry.envelope = &qf.envelope;
 	entry.bytes = qf.text_bytes;
+	entry.file_bytes = qf.text_offset + qf.text_bytes + QUEUE_TRAILER_BYTES;
 	entry.locked = is_locked(qf.fd);
 	queue_journal_init(&journal, qf.envelope.rcpts_n, &arena);
 	if (has_journal && queue_journal_load(spool, id, &journal, &arena, &entry.why) != 0)

@@ -11,9 +11,10 @@
  */
 struct queue_entry {
 	const char *id;
-	int64_t bytes; /* of the text, LF lines; 0 when bad */
-	bool bad;      /* cannot be read: why tells; envelope and journal are empty */
-	bool locked;   /* somebody is at it */
+	int64_t bytes;      /* of the text, LF lines; 0 when bad */
+	int64_t file_bytes; /* of the file; likewise */
+	bool bad;           /* cannot be read: why tells; envelope and journal are empty */
+	bool locked;        /* somebody is at it */
 	struct fail why;
 	const struct queue_envelope *envelope;
 	const struct queue_journal *journal;

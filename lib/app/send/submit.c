@@ -6,6 +6,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "app/queue/room.h"
 #include "app/queue/scan.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -78,7 +79,9 @@ submit_store(
 	s->work = work;
 	s->message = message;
 	set_envelope(s);
-	if (queuefile_create(&w, work->spool, &s->envelope, true, why) != 0)
+	if (spool_room(work->spool, message->text.bytes, message->text.bytes,
+		message->owned ? &s->envelope.uid : NULL, why) != 0 ||
+	    queuefile_create(&w, work->spool, &s->envelope, true, why) != 0)
 		return -1;
 	if (write_text(&w, message, why) != 0) {
 		queuefile_abort(&w);

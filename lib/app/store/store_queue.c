@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/message/header.h"
+#include "app/queue/room.h"
 #include "app/queue/wake.h"
 #include "app/store/store.h"
 #include "base/clock.h"
@@ -218,9 +219,11 @@ queue_mail_abort(struct store_mail *m)
 static int
 queue_mail_begin(struct store_mail *m, struct fail *why)
 {
-	struct relay *relay = mem_alloc(sizeof(*relay));
+	int64_t declared = m->session->declared_bytes;
 
-	(void)why;
+	if (spool_room(&m->store->spool, declared, declared, NULL, why) != 0)
+		return -1;
+	struct relay *relay = mem_alloc(sizeof(*relay));
 	buf_init(&relay->section, LIMIT_RELAY_HEADER_BYTES);
 	arena_init(&relay->arena);
 	m->state = relay;
@@ -233,6 +236,12 @@ queue_mail_end(struct store_mail *m, int64_t deadline, struct fail *why)
 	struct relay *relay = m->state;
 
 	if (!relay->in_body && section_done(m, why) != 0) {
+		queue_mail_abort(m);
+		return -1;
+	}
+	/* without SIZE= it is only known now; what is written already is no longer free */
+	int64_t bytes = (int64_t)relay->writer.file.bytes;
+	if (spool_room(&m->store->spool, bytes, 0, NULL, why) != 0) {
 		queue_mail_abort(m);
 		return -1;
 	}
