@@ -37,6 +37,8 @@ static const struct opt_word versions[] = { { "TLSv1.0", TLS_VERSION_1_0 },
 	{ "TLSv1.1", TLS_VERSION_1_1 }, { "TLSv1.2", TLS_VERSION_1_2 },
 	{ "TLSv1.3", TLS_VERSION_1_3 }, { NULL, 0 } };
 
+static const struct opt_word bare_lfs[] = { { "refuse", 0 }, { "normalize", 1 }, { NULL, 0 } };
+
 static const struct opt_word logs[] = { { "text", LOG_TEXT }, { "json", LOG_JSON }, { NULL, 0 } };
 
 #define ROW(kind, member, ...) OPT_ROW(kind, struct listen_options, member, __VA_ARGS__)
@@ -64,6 +66,9 @@ static const struct opt listen_opts[] = {
 	    "take mail for this domain or address, or those in a file (with a slash)"),
 	ROW(STRS, relay_from, "relay-from", 0, "CIDR",
 	    "clients of this network may send to everybody"),
+	ROW(WORD, bare_lf, "bare-lf", 0, "MODE",
+	    "lines of a client of --relay-from that end in LF alone; never the end of data",
+	    .words = bare_lfs, .initial = "refuse"),
 	ROW(STR, deliver, "deliver", 0, "WHERE",
 	    "maildir:DIR, maildir:DIR/%d/%u, mbox:FILE, command:PROGRAM ARG..., lmtp:SOCKET, queue "
 	    "or discard"),
@@ -93,6 +98,9 @@ static const struct opt listen_opts[] = {
 	ROW(INT, max_connections_per_address, "max-connections-per-address", 0, "N",
 	    "connections at once from one address or IPv6 /64", .min = 1, .max = LIMIT_FIBERS,
 	    .initial = "50"),
+	ROW(INT, max_connections_per_minute, "max-connections-per-minute", 0, "N",
+	    "connections of one address or IPv6 /64 within a minute; 0: no limit", .min = 0,
+	    .max = LISTEN_CAPS_MINUTE_MAX, .initial = "300"),
 	ROW(DURATION, timeout_ms, "timeout", 0, "TIME", "wait for one command at most", .min = 1,
 	    .initial = "300s"),
 	ROW(DURATION, lifetime_ms, "lifetime", 0, "TIME",
@@ -112,9 +120,8 @@ static const struct opt listen_opts[] = {
 	OPT_GROUP("Confinement"),
 	ROW(INT, workers, "workers", 0, "N",
 	    "processes that serve clients, in a sandbox; 0: this one does, without", .min = 0,
-	    .max = WORKERS_MAX, .initial = "0"),
-	ROW(STR, user, "user", 0, "NAME",
-	    "workers are this user (started as root only); one worker if --workers does not say"),
+	    .max = WORKERS_MAX, .initial = "1"),
+	ROW(STR, user, "user", 0, "NAME", "workers are this user (started as root only)"),
 	ROW(FLAG, self_check, "self-check", 0, NULL,
 	    "tell what a worker is kept from with this --deliver and --user, and exit"),
 
@@ -263,11 +270,8 @@ job_main(void *arg)
 	signals_catch(SIGHUP);
 	signals_catch(SIGUSR1);
 	/* without fibers each session is a child of its own, which commits for itself */
-	if (!sched_has_fibers()) {
+	if (!sched_has_fibers())
 		job->receiver.store.commit = NULL;
-		if (job->stats_path != NULL)
-			log_warn("--stats: without fibers nothing is counted");
-	}
 	job->ret = listener_run(&job->listener, &job->why);
 }
 
@@ -285,6 +289,13 @@ serve_begin(void *arg, struct fail *why)
 	return 0;
 }
 
+static void
+log_sum(uint64_t messages, uint64_t messages_tls)
+{
+	log_info("%llu messages, %llu of them over TLS", (unsigned long long)messages,
+	    (unsigned long long)messages_tls);
+}
+
 static int
 serve(void *arg)
 {
@@ -297,8 +308,9 @@ serve(void *arg)
 		status = command_fail(&cmd_listen, &job->why);
 	if (job->receiver.store.commit != NULL)
 		commit_stop(&job->commit, clock_deadline(5000));
-	log_info("%llu messages, %llu of them over TLS", (unsigned long long)job->receiver.messages,
-	    (unsigned long long)job->receiver.messages_tls);
+	/* workers tell their supervisor, which has the sum; processes of sessions tell nobody */
+	if (job->receiver.tell_fd < 0 && sched_wants_fibers())
+		log_sum(job->receiver.messages, job->receiver.messages_tls);
 	return status;
 }
 
@@ -317,7 +329,7 @@ workers_reload(void *arg, bool force, struct fail *why)
 static int
 run(const struct listen_options *options, struct listen_job *job)
 {
-	struct listen_workers lw = { .n = options->workers > 0 ? (unsigned)options->workers : 1,
+	struct listen_workers lw = { .n = (unsigned)options->workers,
 		.user = job->has_user ? &job->user : NULL,
 		.listener = &job->listener,
 		.receiver = &job->receiver,
@@ -332,13 +344,15 @@ run(const struct listen_options *options, struct listen_job *job)
 		int status = listen_workers_check(&lw, &job->why);
 		return job->why.code == FAIL_NONE ? status : command_fail(&cmd_listen, &job->why);
 	}
-	if (job->stdio || (options->workers == 0 && !job->has_user)) {
+	if (job->stdio || options->workers == 0) {
 		if (serve_begin(job, &job->why) != 0)
 			return command_fail(&cmd_listen, &job->why);
 		return serve(job);
 	}
-	return listen_workers_run(&lw, &job->why) == 0 ? EX_OK
-						       : command_fail(&cmd_listen, &job->why);
+	if (listen_workers_run(&lw, &job->why) != 0)
+		return command_fail(&cmd_listen, &job->why);
+	log_sum(job->stats.total.messages, job->stats.total.tls);
+	return EX_OK;
 }
 
 static int
@@ -354,8 +368,15 @@ listen_run(const void *arg, const struct strs *operands)
 	}
 	if (options->stdio && operands->n != 0)
 		return command_usage_error(&cmd_listen, "--stdio takes no ADDRESS:PORT");
-	if (options->stdio && (options->workers > 0 || options->user != NULL))
+	if (options->stdio && (options->workers > 1 || options->user != NULL))
 		return command_usage_error(&cmd_listen, "--stdio takes no --workers and no --user");
+	if (options->workers == 0 && options->user != NULL && !options->self_check)
+		return command_usage_error(
+		    &cmd_listen, "--user is for workers, and --workers 0 has none");
+	if (options->workers == 0 && options->stats != NULL && !options->stdio &&
+	    !sched_wants_fibers())
+		return command_usage_error(
+		    &cmd_listen, "without fibers --stats needs workers, and --workers 0 has none");
 	if (operands->n > LISTEN_ADDRESSES)
 		return command_usage_error(&cmd_listen, "more than 7 ADDRESS:PORT");
 	struct listen_job *job = listen_job_new();

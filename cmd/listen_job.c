@@ -35,9 +35,9 @@ set_up_log(const struct listen_options *options, struct receiver *receiver, stru
 {
 	log_level_set(options->verbose > 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	receiver->log_json = options->log == LOG_JSON;
+	log_json_set(receiver->log_json);
 	if (strcmp(options->log_to, "stderr") == 0)
 		return 0;
-	log_json_set(receiver->log_json);
 	if (options->verbose == 0) /* what is in the log need not be on stderr, too */
 		log_level_set(LOG_LEVEL_WARN);
 	if (log_open(options->log_to, "mxtls") != 0)
@@ -172,6 +172,10 @@ set_up_accept(const struct listen_options *options, struct arena *arena, struct 
 	for (size_t i = 0; i < options->relay_from.n; i++)
 		if (accept_relay_from(accept, options->relay_from.v[i], &job->why) != 0)
 			return -1;
+	if (options->bare_lf != 0 && !accept->relays)
+		return fail_set(&job->why, FAIL_USAGE,
+		    "--bare-lf normalize is for clients of --relay-from, and there are none");
+	job->receiver.normalize_lf = options->bare_lf != 0;
 	if (!accept->relays)
 		return 0;
 	if (policy == NULL)
@@ -304,6 +308,7 @@ listen_job_set_up(struct listen_job *job, const struct listen_options *options,
 	if (job->listener.max_connections + 64 > descriptors)
 		job->listener.max_connections = descriptors > 128 ? descriptors - 64 : 64;
 	job->listener.max_per_network = (unsigned)options->max_connections_per_address;
+	job->listener.max_per_minute = (unsigned)options->max_connections_per_minute;
 	config->trace = options->verbose > 1 ? trace : NULL;
 	config->busy = &job->listener.busy;
 	return options->stdio || options->self_check ? 0 : open_sockets(job, n, &job->why);

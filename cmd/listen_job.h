@@ -19,12 +19,13 @@ struct listen_options {
 	    *user; /* NULL: not given */
 	struct strs certs, keys, accept, relay_from, faults, allow, exempt;
 	int64_t max_size, max_recipients, max_messages, max_errors, max_connections,
-	    max_connections_per_address;
+	    max_connections_per_address, max_connections_per_minute;
 	int64_t timeout_ms, lifetime_ms, handshake_ms, drain_ms, commit_helpers, command_ms,
 	    fault_seed, workers;
 	struct queue_bounds bounds;
 	const char *fault_ca;                        /* NULL: not given */
 	int tls, min_tls, client_cert, log, verbose; /* min_tls: enum tls_version */
+	int bare_lf;                                 /* 1: normalize */
 	bool self_signed, implicit_tls, mark, stdio, fault_anywhere, list_fields, self_check;
 };
 

@@ -8,7 +8,7 @@ setup_file() {
     certs_make
     listen_start main --hostname mx.box.test --cert "$CERTS/both-rsa.chain" --key "$CERTS/both-rsa.key" \
         --cert "$CERTS/both-ecdsa.chain" --key "$CERTS/both-ecdsa.key" --accept ok.test --max-size 100000 \
-        --max-recipients 5 --max-connections-per-address 300 --deliver "maildir:$BOX/main" $MAIN
+        --max-recipients 5 --max-connections-per-address 300 --max-connections-per-minute 0 --deliver "maildir:$BOX/main" $MAIN
 }
 
 setup() {
@@ -217,6 +217,56 @@ served() {
     run -0 timeout 10 bash -c "printf '' | socat - 'TCP6:[2001:db8::51]:$port,bind=[2001:db8::53]'"
     has "421 4.7.0"
     peer_stop held KILL
+}
+
+@test "--max-connections-per-minute: more of one address get 421, others, loopback and who may relay do not" {
+    listen_start rate --tls off --relay-from 192.0.2.57 --deliver discard --max-connections-per-minute 2 --workers 2 192.0.2.58:2525 127.0.0.1:2525
+    run -0 timeout 60 python3 - <<'PYTHON'
+import socket
+def greeting(source, to="192.0.2.58"):
+    with socket.create_connection((to, 2525), 20, (source, 0)) as s:
+        return s.recv(100)[:9]
+for source in "192.0.2.58", "192.0.2.59":
+    got = [greeting(source) for i in range(4)]
+    assert got[0][:4] == got[1][:4] == b"220 " and got[2:] == [b"421 4.7.0"] * 2, (source, got)
+for i in range(4):
+    assert greeting("192.0.2.57")[:4] == greeting("127.0.0.1", "127.0.0.1")[:4] == b"220 "
+PYTHON
+    listen_said rate 'too many connections of this client in a minute'
+}
+
+@test "--bare-lf normalize: LF is CRLF for clients of --relay-from, never the end of data, and for nobody else (DECISIONS F43)" {
+    listen_start lf --tls off --accept ok.test --relay-from 192.0.2.59 --bare-lf normalize --deliver "maildir:$D/lf" 192.0.2.58:2525
+    run -0 timeout 60 python3 - <<'PYTHON'
+import socket
+def talk(source, *turns):
+    with socket.create_connection(("192.0.2.58", 2525), 20, (source, 0)) as s:
+        file, codes = s.makefile("rb"), []
+        def replies(n):
+            while n > 0:
+                line = file.readline()
+                if line[3:4] == b" " or not line:
+                    codes.append(line[:3].decode() or "closed")
+                    n -= 1
+        replies(1)
+        for turn in turns:
+            s.sendall(turn)
+            replies(1)
+        return " ".join(codes)
+hello = b"HELO client.box.test\n", b"MAIL FROM:<a@x.test>\n", b"RCPT TO:<u@ok.test>\n", b"DATA\n"
+text = b"Subject: lf\n\none\n.\nMAIL FROM:<evil@x.test>\n.\r\n..two\r\n.\nthree\n\r\n.\r\n"
+assert talk("192.0.2.59", *hello, text, b"QUIT\n") == "220 250 250 250 354 250 221"
+assert talk("192.0.2.59", b"NOOP\rX\n") == "220 521"
+assert talk("192.0.2.59", b"NO\0OP\n") == "220 521"
+assert talk("192.0.2.59", *hello, b"a\rb\n\r\n.\r\n") == "220 250 250 250 354 521"
+assert talk("192.0.2.58", b"NOOP\r\n", hello[0]) == "220 250 521"
+strict = [line.replace(b"\n", b"\r\n") for line in hello]
+assert talk("192.0.2.58", *strict, text) == "220 250 250 250 354 521"
+PYTHON
+    new_mail "$D/lf" 1
+    same "$(sed '1,/^Subject/d' "$MAIL")" "$(printf '\none\n\nMAIL FROM:<evil@x.test>\n\n.two\n\nthree\n')"
+    run -64 "$MXTLS" listen --tls off --accept ok.test --bare-lf normalize --deliver discard 127.0.0.1:0
+    has "--bare-lf normalize is for clients of --relay-from, and there are none"
 }
 
 @test "--timeout: 421 4.4.2, for silence and for a line that drips, also in a message" {

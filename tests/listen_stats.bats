@@ -31,7 +31,6 @@ mail() {
     curl -sS --url "smtp://$AT/client.box.test" --mail-from "$1" --mail-rcpt u@ok.test -T "$D/mail" "${@:2}"
 }
 
-# bats test_tags=fibers
 @test "--stats and SIGUSR1: messages, share encrypted and the last in clear, by sender domain and by network" {
     start stats --deliver discard --stats "$D/stats"
     mail a@Sender.test --ssl-reqd -k
@@ -63,6 +62,8 @@ PYTHON
     run -0 python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["total"]["messages"])' "$D/stats"
     same "$output" 6
     same "$(find "$D" -name 'stats*')" "$D/stats"
+    MXTLS_NO_FIBERS=1 run -64 "$MXTLS" listen --workers 0 --stats "$D/none" --tls off --deliver discard 127.0.0.1:0
+    has "without fibers --stats needs workers"
 }
 
 @test "--mark: fields say how it came, forged ones of ours are gone, those of others and the text stay (RFC 8601 s5)" {

@@ -82,8 +82,10 @@ gone() {
     has "--user: there is no user 'no such'"
     run -64 setpriv --reuid 65534 --regid 65534 --clear-groups "$MXTLS" listen --self-check --user nobody --deliver discard
     has "--user: only root can become 'nobody'"
-    run -64 "$MXTLS" listen --stdio --workers 1 --deliver discard --tls off
+    run -64 "$MXTLS" listen --stdio --workers 2 --deliver discard --tls off
     has "--stdio takes no --workers and no --user"
+    run -64 "$MXTLS" listen --workers 0 --user nobody --deliver discard --tls off 127.0.0.1:0
+    has "--user is for workers, and --workers 0 has none"
     mkdir -m 700 "$D/locked"
     run -73 "$MXTLS" listen --self-check --user nobody --deliver "maildir:$D/locked/m"
     has "Permission denied"

@@ -90,7 +90,7 @@ log_forked(void)
 }
 
 static void
-write_json(enum log_level level, const char *text)
+write_json(int fd, enum log_level level, const char *text)
 {
 	static const char *const words[] = { "error", "warning", "info", "debug" };
 	struct buf line;
@@ -109,7 +109,7 @@ write_json(enum log_level level, const char *text)
 	json_put_str(&j, text);
 	json_object_end(&j);
 	buf_putc(&line, '\n');
-	if (write(log_fd, line.data, line.len) < 0) {
+	if (write(fd, line.data, line.len) < 0) {
 		/* as below */
 	}
 	buf_free(&line);
@@ -129,7 +129,7 @@ write_log(enum log_level level, const char *text, bool plain)
 	if (log_fd < 0)
 		return;
 	if (!plain && log_json) {
-		write_json(level, text);
+		write_json(log_fd, level, text);
 		return;
 	}
 	if (!plain) {
@@ -167,6 +167,11 @@ log_line(enum log_level level, const char *fmt, va_list ap)
 	if (level <= LOG_LEVEL_INFO)
 		write_log(level, text, false);
 	if (level > max_level) {
+		errno = saved;
+		return;
+	}
+	if (log_json && log_fd < 0 && !log_to_syslog) {
+		write_json(STDERR_FILENO, level, text);
 		errno = saved;
 		return;
 	}

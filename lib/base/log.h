@@ -23,7 +23,7 @@ bool log_wants(enum log_level level);
 int log_open(const char *where, const char *tag);
 /* Open its file again under its name: it was renamed to make room. Returns 0, or -1 and the old one stays. */
 int log_reopen(void);
-/* The file is one of NDJSON: the lines above become objects in it, {"event":"note",...}. */
+/* It is one of NDJSON: the lines above become objects in its file, or on stderr when there is none, {"event":"note",...}. */
 void log_json_set(bool json);
 
 /*

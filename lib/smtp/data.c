@@ -75,6 +75,7 @@ smtp_data_stuff_end(struct smtp_data_stuffer *stuffer, struct buf *out, struct f
 
 enum {
 	STATE_START,  /* at the start of a line */
+	STATE_LF,     /* at the start of a line, behind a bare LF */
 	STATE_DOT,    /* after a dot at the start of a line, which is held back */
 	STATE_DOT_CR, /* after such a dot and a CR */
 	STATE_TEXT,   /* inside a line */
@@ -117,12 +118,12 @@ scan_line_end(struct smtp_data_scanner *scanner, char c, struct buf *out)
 		scanner->state = STATE_END;
 		return SMTP_DATA_END;
 	}
-	if (c == '\n' && state == STATE_CR) {
+	if (c == '\n' && (state == STATE_CR || scanner->normalize_lf)) {
 		if (out != NULL)
 			buf_append(out, "\r\n", 2);
 		scanner->bytes += 2;
 		scanner->line_bytes = 0;
-		scanner->state = STATE_START;
+		scanner->state = state == STATE_CR ? STATE_START : STATE_LF;
 		return SMTP_DATA_MORE;
 	}
 	/* a wrong byte starts no line, so that no dot after it can be the end */
@@ -148,6 +149,9 @@ smtp_data_scan(struct smtp_data_scanner *scanner, struct slice in, struct buf *o
 			i++;
 		} else if (scanner->state == STATE_START && rest.p[0] == '.') {
 			scanner->state = STATE_DOT; /* RFC 5321 s4.5.2: the end, or one to delete */
+			i++;
+		} else if (scanner->state == STATE_LF && rest.p[0] == '.') {
+			scanner->state = STATE_TEXT; /* only one to delete */
 			i++;
 		} else {
 			scan_text(scanner, slice_sub(rest, 0, run), out);

@@ -47,7 +47,7 @@ enum smtp_data_event {
 	SMTP_DATA_MORE,    /* all of the input was consumed, the end is not there yet */
 	SMTP_DATA_END,     /* CR LF . CR LF: what follows used_r is the next command */
 	SMTP_DATA_BARE_CR, /* a CR that no LF follows */
-	SMTP_DATA_BARE_LF, /* a LF that no CR precedes */
+	SMTP_DATA_BARE_LF, /* a LF that no CR precedes; not with normalize_lf */
 	SMTP_DATA_NUL
 };
 
@@ -56,7 +56,12 @@ struct smtp_data_scanner {
 	uint64_t line_bytes;     /* the line being read, un-stuffed, without CR LF */
 	uint64_t line_bytes_max; /* longest line so far; for LIMIT_TEXT_LINE_BYTES */
 	bool has_8bit;           /* some byte above 0x7f */
-	unsigned char state;     /* private */
+	/*
+	 * Set after init, for clients that are known not to know better: a bare LF becomes CR LF in the text, and a
+	 * dot behind it is un-stuffed. It is never a part of the end, which stays CR LF . CR LF.
+	 */
+	bool normalize_lf;
+	unsigned char state; /* private */
 };
 
 void smtp_data_scan_init(struct smtp_data_scanner *scanner);
@@ -65,7 +70,8 @@ void smtp_data_scan_init(struct smtp_data_scanner *scanner);
  * Feed bytes as they came.
  *
  * in      what was read after the reply 354, in pieces of any size
- * out     gets the un-stuffed text, lines ended by CR LF; needs room for in.n + 1 bytes. NULL: the
+ * out     gets the un-stuffed text, lines ended by CR LF; needs room for in.n + 1 bytes, with
+ *         normalize_lf for twice as many. NULL: the
  *         text is dropped (message too big, or refused), the end is still found and bytes counted.
  *         Text that out has no room for is lost and marked in out->full.
  * used_r  how many bytes of in were consumed: all with MORE; up to the final LF with END; with an

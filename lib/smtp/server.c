@@ -407,6 +407,15 @@ may_group(const struct serve *s)
 		   strcmp(s->point, "RSET") == 0);
 }
 
+/* A line that a bare LF may end holds no CR and no NUL all the same. */
+static int
+check_line(struct slice line, struct fail *why)
+{
+	if (slice_find(line, '\r') == line.n && slice_find(line, '\0') == line.n)
+		return 0;
+	return fail_set(why, FAIL_REPLY_SYNTAX, "bare CR or NUL in a line");
+}
+
 /*
  * Whoever waits while the slots run out waits no longer than a busy server does, also when they ran out after the wait
  * began: so the wait is looked at again in between. What has come of the line stays.
@@ -421,9 +430,10 @@ next_command(struct serve *s, struct slice *line_r, struct fail *why)
 		return -1;
 	for (;;) {
 		int64_t look = config->busy == NULL ? end : clock_deadline(config->busy_timeout_ms);
-		if (conn_read_line(s->conn, LIMIT_COMMAND_LINE_BYTES, !config->local, line_r,
-			look < end ? look : end, why) == 0)
-			return 0;
+		if (conn_read_line(s->conn, LIMIT_COMMAND_LINE_BYTES,
+			!config->local && !s->session.bare_lf, line_r, look < end ? look : end,
+			why) == 0)
+			return s->session.bare_lf ? check_line(*line_r, why) : 0;
 		if (why->code != FAIL_TIMEOUT || clock_ms() >= end ||
 		    (serve_busy(s, config->command_timeout_ms) &&
 			clock_ms() >= since + config->busy_timeout_ms))
@@ -453,6 +463,8 @@ smtp_server_run(struct conn *conn, const struct smtp_server_config *config, cons
 	conn_set_trace(conn, config->trace, &s.session);
 	s.interactive = conn_can_detach(conn);
 	s.session.started_ms = clock_ms();
+	if (config->ops != NULL && config->ops->bare_lf != NULL)
+		s.session.bare_lf = config->ops->bare_lf(app, &s.session);
 	s.deadline = clock_deadline(config->lifetime_ms);
 	arena_init(&s.arena);
 	if (config->implicit_tls)

@@ -38,6 +38,11 @@ struct smtp_server_ops {
 	/* A recipient: accept it? Never waits long; the path lives until the transaction ends. */
 	int (*rcpt)(void *app, const struct smtp_session *session, const struct smtp_path *path,
 	    struct fail *why);
+	/*
+	 * At the start of a session: may this client end lines in a bare LF? They count as CRLF then, but for the end of
+	 * data, which stays strict. NULL: none may.
+	 */
+	bool (*bare_lf)(void *app, const struct smtp_session *session);
 	/* DATA came and recipients exist: open the store. */
 	int (*begin)(void *app, const struct smtp_session *session, struct fail *why);
 	/* Message text, CRLF lines, dots un-stuffed. */
@@ -107,6 +112,7 @@ struct smtp_session {
 	/* of the client's certificate, "" without one; the subject escaped and cut */
 	char client_fingerprint[65], client_subject[128];
 	bool client_verified;
+	bool bare_lf; /* of the ops */
 	int64_t started_ms;
 
 	/* transaction */

@@ -189,6 +189,7 @@ serve_data(struct serve *s)
 	r.open = true;
 	r.started_ms = clock_ms();
 	smtp_data_scan_init(&r.scanner);
+	r.scanner.normalize_lf = s->session.bare_lf;
 	buf_init(&r.text, 2 * LIMIT_CONN_READ_BYTES + 8);
 	bool asked = serve_reply(s, 354, "", "End data with <CR><LF>.<CR><LF>");
 	/* without it the client would wait for us, and we for it */

@@ -9,15 +9,19 @@
 #   listen_stop_all                    # in teardown and teardown_file: each must end well
 #   listen_said mx '"event":"message"' # waits until its log has such a line
 
-# With --workers or --user a sanitizer cannot open the file of its reports any more: they go into the log
-# of the peer, and listen_stop_all looks there.
+# In its sandbox a worker's sanitizer cannot open the file of its reports any more: they go into the log of the
+# peer, and listen_stop_all looks there. Nor can it look for leaks: so tests under a sanitizer that ask for no workers
+# have none.
 listen_start() {
     local name=$1
     local -a with=()
     shift
     case " $* " in
-    *' --workers '* | *' --user '*)
+    *' --workers '* | *' --user '* | *' --stats '*)
         with=(env ASAN_OPTIONS="$(reports_to_stderr "${ASAN_OPTIONS:-}")" UBSAN_OPTIONS="$(reports_to_stderr "${UBSAN_OPTIONS:-}")")
+        ;;
+    *)
+        if [[ $MXTLS == */san-* ]]; then set -- --workers 0 "$@"; fi
         ;;
     esac
     peer_start "$name" '^listening on ' "${with[@]}" "$MXTLS" listen "$@" || return

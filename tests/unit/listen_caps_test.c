@@ -38,6 +38,40 @@ TEST(caps_count_networks_and_all)
 	listen_caps_free(caps);
 }
 
+TEST(a_network_has_its_connections_a_minute_over_all_processes)
+{
+	struct listen_caps *caps = listen_caps_new();
+	struct addr a = peer("192.0.2.1"), b = peer("192.0.2.2");
+	struct addr c = peer("[2001:db8::1]"), d = peer("[2001:db8::ffff]");
+	int64_t start = 600000;
+	int status = -1;
+
+	for (int i = 0; i < 4; i++)
+		CHECK_INT(listen_caps_rate(caps, &a, 5, start + i), LISTEN_CAP_NONE);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(listen_caps_rate(caps, &a, 5, start) == LISTEN_CAP_NONE ? 0 : 1);
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+	CHECK_INT(listen_caps_rate(caps, &a, 5, start + 59999), LISTEN_CAP_RATE);
+	CHECK_INT(listen_caps_rate(caps, &b, 5, start), LISTEN_CAP_NONE);
+	/* of the minute before, what is left of it: all at its start, two of five in its middle */
+	CHECK_INT(listen_caps_rate(caps, &a, 5, start + 60000), LISTEN_CAP_RATE);
+	for (int i = 0; i < 3; i++)
+		CHECK_INT(listen_caps_rate(caps, &a, 5, start + 90000), LISTEN_CAP_NONE);
+	CHECK_INT(listen_caps_rate(caps, &a, 5, start + 90000), LISTEN_CAP_RATE);
+	/* a minute without any, and all is forgotten */
+	for (int i = 0; i < 5; i++)
+		CHECK_INT(listen_caps_rate(caps, &a, 5, start + 180000), LISTEN_CAP_NONE);
+	CHECK_INT(listen_caps_rate(caps, &c, 1, start), LISTEN_CAP_NONE);
+	CHECK_INT(listen_caps_rate(caps, &d, 1, start), LISTEN_CAP_RATE);
+	/* the count stops where it would run into the next number */
+	for (int i = 0; i < LISTEN_CAPS_MINUTE_MAX + 5; i++)
+		listen_caps_rate(caps, &b, LISTEN_CAPS_MINUTE_MAX, start + 600000);
+	CHECK_INT(
+	    listen_caps_rate(caps, &b, LISTEN_CAPS_MINUTE_MAX, start + 600000), LISTEN_CAP_RATE);
+	listen_caps_free(caps);
+}
+
 TEST(caps_hold_over_processes_and_forget_one_that_died)
 {
 	struct listen_caps *caps = listen_caps_new();

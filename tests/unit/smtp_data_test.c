@@ -94,6 +94,47 @@ TEST(only_cr_lf_dot_cr_lf_ends_the_data_whatever_the_split)
 	}
 }
 
+TEST(normalized_LF_ends_lines_but_never_the_data_DECISIONS_F43)
+{
+	static const struct row rows[] = {
+		{ S("a\nb\r\n.\r\nQUIT\r\n"), SMTP_DATA_END, 8, S("a\r\nb\r\n") },
+		{ S("a\n.\nb"), SMTP_DATA_MORE, 5, S("a\r\n\r\nb") },
+		{ S("a\n.\r\nb"), SMTP_DATA_MORE, 6, S("a\r\n\r\nb") },
+		{ S("a\r\n.\nb"), SMTP_DATA_MORE, 6, S("a\r\n\r\nb") },
+		{ S("a\r\n.\n.\r\nb"), SMTP_DATA_MORE, 9, S("a\r\n\r\n\r\nb") },
+		{ S("a\n..\r\n.\r\n"), SMTP_DATA_END, 9, S("a\r\n.\r\n") },
+		{ S("a\n\r\n.\r\n"), SMTP_DATA_END, 7, S("a\r\n\r\n") },
+		{ S("\n.\r\n.\r\n"), SMTP_DATA_END, 7, S("\r\n\r\n") },
+		{ S(".\n\n.\r\n"), SMTP_DATA_MORE, 6, S("\r\n\r\n\r\n") },
+		{ S(".\r\n"), SMTP_DATA_END, 3, S("") },
+		/* CR and NUL are what they were */
+		{ S("a\n.\r.\r\n"), SMTP_DATA_BARE_CR, 4, S("a\r\n") },
+		{ S("a\r\n.\r\r\n"), SMTP_DATA_BARE_CR, 5, S("a\r\n") },
+		{ S("a\n\0.\r\n"), SMTP_DATA_NUL, 3, S("a\r\n") },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct row *row = &rows[i];
+		for (size_t step = 1; step <= row->n + 1; step++) {
+			struct smtp_data_scanner scanner;
+			struct buf out;
+			size_t used;
+
+			TEST_ROW("row %zu in pieces of %zu", i, step);
+			buf_init(&out, 2 * row->n + 1);
+			smtp_data_scan_init(&scanner);
+			scanner.normalize_lf = true;
+			CHECK_INT(feed(&scanner, slice_make(row->in, row->n), step, &out, &used),
+			    row->event);
+			CHECK_INT(used, row->used);
+			CHECK_MEM(buf_str(&out), out.len, row->out, row->out_n);
+			CHECK_INT(scanner.bytes, out.len);
+			CHECK(!out.full);
+			buf_free(&out);
+		}
+	}
+}
+
 /* All events until the end or the end of input, as letters. */
 static void
 events(const char *in, size_t n, char *letters)

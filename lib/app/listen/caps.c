@@ -21,6 +21,7 @@ struct row {
 struct table {
 	_Atomic pid_t pids[LISTEN_CAPS_ROWS]; /* whose row it is, 0: free */
 	struct row rows[LISTEN_CAPS_ROWS];
+	_Atomic uint64_t minutes[LISTEN_CAPS_SLOTS]; /* struct minute, packed */
 };
 
 struct listen_caps {
@@ -123,6 +124,48 @@ listen_caps_enter(struct listen_caps *caps, const struct addr *peer, unsigned ma
 	caps->own->networks[slot]++;
 	*slot_r = slot;
 	return LISTEN_CAP_NONE;
+}
+
+/* The minute a network was last seen in, how many came in it, and in the one before. */
+struct minute {
+	uint32_t number;
+	unsigned now, before;
+};
+
+static struct minute
+minute_unpack(uint64_t packed, uint32_t number)
+{
+	struct minute m = { (uint32_t)(packed >> 32), (unsigned)(packed >> 16 & 0xffff),
+		(unsigned)(packed & 0xffff) };
+
+	if (m.number == number)
+		return m;
+	return (struct minute){ number, 0, m.number + 1 == number ? m.now : 0 };
+}
+
+static uint64_t
+minute_pack(struct minute m)
+{
+	return (uint64_t)m.number << 32 | (uint64_t)m.now << 16 | m.before;
+}
+
+enum listen_cap
+listen_caps_rate(
+    struct listen_caps *caps, const struct addr *peer, unsigned max_minute, int64_t now_ms)
+{
+	_Atomic uint64_t *at = &caps->table->minutes[slot_of(caps, peer)];
+	uint32_t number = (uint32_t)(now_ms / 60000) + 1; /* 0: never */
+	unsigned left = (unsigned)(60000 - now_ms % 60000);
+	uint64_t seen = *at;
+
+	for (;;) {
+		struct minute m = minute_unpack(seen, number);
+		if (m.now + m.before * left / 60000 >= max_minute)
+			return LISTEN_CAP_RATE;
+		m.now += m.now < LISTEN_CAPS_MINUTE_MAX;
+		if (atomic_compare_exchange_weak(at, &seen, minute_pack(m)))
+			return LISTEN_CAP_NONE;
+	}
 }
 
 void

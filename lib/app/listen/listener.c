@@ -26,6 +26,15 @@ note_busy(struct listener *l)
 	l->busy = (uint64_t)listen_caps_open(l->caps) * 5 > (uint64_t)l->max_connections * 4;
 }
 
+/* Too many of this client within a minute? Programs of this host, and those it relays for, have their reasons. */
+static bool
+rate_passed(struct listener *l, const struct addr *peer)
+{
+	return l->max_per_minute > 0 && !addr_is_loopback(peer) &&
+	       !accept_is_relay_client(&l->receiver->accept, peer) &&
+	       listen_caps_rate(l->caps, peer, l->max_per_minute, clock_ms()) == LISTEN_CAP_RATE;
+}
+
 /* Count a connection in. */
 static enum listen_cap
 cap_enter(struct listener *l, const struct addr *peer, unsigned *slot_r)
@@ -33,6 +42,10 @@ cap_enter(struct listener *l, const struct addr *peer, unsigned *slot_r)
 	enum listen_cap cap =
 	    listen_caps_enter(l->caps, peer, l->max_connections, l->max_per_network, slot_r);
 
+	if (cap == LISTEN_CAP_NONE && rate_passed(l, peer)) {
+		listen_caps_leave(l->caps, *slot_r);
+		cap = LISTEN_CAP_RATE;
+	}
 	note_busy(l);
 	return cap;
 }
@@ -98,11 +111,13 @@ static void
 visit_fork(struct listener *l, struct visit *v)
 {
 	struct visit_child *c = mem_alloc(sizeof(*c));
-	int keep[STORE_FDS + 1];
+	int keep[STORE_FDS + 2];
 	size_t n = store_fds(&l->receiver->store, keep);
 	struct fail why;
 
 	keep[n++] = v->fd;
+	if (l->receiver->tell_fd >= 0)
+		keep[n++] = l->receiver->tell_fd;
 	c->slot = v->slot;
 	if (child_fork(&c->child, visit_child_main, v, keep, n, &why) == 0) {
 		c->next = children;
@@ -192,8 +207,9 @@ admit(struct listener *l, const struct listener_address *at, int fd, const struc
 	enum listen_cap cap = cap_enter(l, peer, &slot);
 	if (cap != LISTEN_CAP_NONE) {
 		refuse(l, peer,
-		    cap == LISTEN_CAP_ALL ? "too many connections"
-					  : "too many connections of this client",
+		    cap == LISTEN_CAP_ALL    ? "too many connections"
+		    : cap == LISTEN_CAP_RATE ? "too many connections of this client in a minute"
+					     : "too many connections of this client",
 		    fd);
 		return;
 	}

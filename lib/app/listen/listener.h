@@ -27,6 +27,8 @@ struct listener {
 	const struct exclude *allow; /* networks of clients that are served; NULL: all */
 	struct listen_caps *caps;    /* counts the connections of all processes that serve */
 	unsigned max_connections, max_per_network; /* a network: an IPv4 address or an IPv6 /64 */
+	unsigned
+	    max_per_minute; /* of a network, but loopback and those that may relay; 0: no limit */
 	int64_t drain_ms;
 	/* every 10 seconds, and at once on SIGHUP and SIGUSR1: look what changed or is due. May be NULL */
 	void (*look)(void *ctx, enum listener_look what);

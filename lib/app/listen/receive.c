@@ -78,6 +78,15 @@ receive_rcpt(
 	return store_rcpt(&r->store, &name, path, why);
 }
 
+static bool
+receive_bare_lf(void *app, const struct smtp_session *session)
+{
+	const struct receiver *r = ((struct receipt *)app)->receiver;
+
+	return r->normalize_lf && session->peer_known &&
+	       accept_is_relay_client(&r->accept, &session->peer);
+}
+
 /* --- log ------------------------------------------------------------------------------------------ */
 
 static void
@@ -237,6 +246,7 @@ receive_end(
 
 const struct smtp_server_ops receive_ops = {
 	.rcpt = receive_rcpt,
+	.bare_lf = receive_bare_lf,
 	.begin = receive_begin,
 	.text = receive_text,
 	.end = receive_end,

@@ -19,7 +19,8 @@ struct receiver {
 	struct accept accept;
 	struct store store;
 	bool log_json;
-	struct flood flood;          /* bounds the log */
+	bool normalize_lf;  /* of clients that may relay: a bare LF is CRLF (DECISIONS F43) */
+	struct flood flood; /* bounds the log */
 	struct inbound_stats *stats; /* NULL: nobody asks */
 	int tell_fd;                 /* or a supervisor counts (app/listen/inbound_tell.h); -1 */
 
