@@ -15,6 +15,8 @@
 #define LIMIT_LOCAL_PART_BYTES 200
 #define LIMIT_DOMAIN_BYTES 255       /* s4.5.3.1.2, RFC 1035 s2.3.4 */
 #define LIMIT_COMMAND_ARG_BYTES 1000 /* what smtp_cmd() will write after the verb */
+/* commands sent before their replies are read (RFC 2920 s3.1): less than any socket's buffers hold */
+#define LIMIT_GROUP_BYTES 4096
 
 /* SMTP, as a server. */
 #define LIMIT_COMMAND_LINE_BYTES 2048 /* 512 plus RFC 6531 and RFC 3461 parameters, and room */

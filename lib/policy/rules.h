@@ -111,6 +111,7 @@ struct rule {
 	/* where connections come from, by family: 0 IPv4, 1 IPv6; len 0: not given */
 	struct addr source[2];
 	enum rule_family family;
+	bool no_pipelining;   /* pipelining=no: one command at a time, whatever the server offers */
 	bool private_deny;    /* addresses from DNS that are private are refused */
 	unsigned concurrency; /* connections at once; 0: no bound */
 	unsigned rate;        /* connections in rate_ms; 0: no bound */

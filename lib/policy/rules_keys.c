@@ -82,6 +82,12 @@ key_sts(struct rules_keys *k, const char *key, struct slice value)
 }
 
 static int
+key_pipelining(struct rules_keys *k, const char *key, struct slice value)
+{
+	return no(k, key, value, &k->rule->no_pipelining);
+}
+
+static int
 key_lower(struct rules_keys *k, const char *key, struct slice value)
 {
 	return yes(k, key, value, &k->rule->lower);
@@ -258,6 +264,7 @@ static const struct {
 	{ "source", SCOPE_ANY, rules_value_source, false },
 	{ "ipv6", SCOPE_ANY, key_ipv6, false },
 	{ "private", SCOPE_ANY, key_private, false },
+	{ "pipelining", SCOPE_ANY, key_pipelining, false },
 	{ "concurrency", SCOPE_ANY, key_concurrency, false },
 	{ "rate", SCOPE_ANY, rules_value_rate, false },
 	{ "log", SCOPE_ANY, key_log, false },

@@ -36,16 +36,16 @@ has_control(const char *line)
 	return false;
 }
 
-int
-smtp_cmd(struct smtp_client *client, int64_t deadline, struct fail *why, const char *fmt, ...)
+static int put_va(struct smtp_client *client, int64_t deadline, struct fail *why, const char *fmt,
+    va_list ap) __attribute__((format(printf, 4, 0)));
+
+static int
+put_va(struct smtp_client *client, int64_t deadline, struct fail *why, const char *fmt, va_list ap)
 {
 	char line[LIMIT_COMMAND_ARG_BYTES + 3];
-	va_list ap;
+	int n = vsnprintf(line, LIMIT_COMMAND_ARG_BYTES + 1, fmt, ap);
 
 	client->reply_ms = 0;
-	va_start(ap, fmt);
-	int n = vsnprintf(line, LIMIT_COMMAND_ARG_BYTES + 1, fmt, ap);
-	va_end(ap);
 	if (n < 0 || n > LIMIT_COMMAND_ARG_BYTES)
 		return fail_set(why, FAIL_COMMAND_BYTES, "an SMTP command of more than %d bytes",
 		    LIMIT_COMMAND_ARG_BYTES);
@@ -58,9 +58,43 @@ smtp_cmd(struct smtp_client *client, int64_t deadline, struct fail *why, const c
 		return fail_set(
 		    why, FAIL_REPLY_SYNTAX, "the server sent a reply before '%s'", line);
 	memcpy(line + n, "\r\n", 2);
-	if (conn_write(client->conn, line, (size_t)n + 2, deadline, why) != 0)
-		return -1;
+	client->group_bytes += (size_t)n + 2;
+	return conn_write(client->conn, line, (size_t)n + 2, deadline, why);
+}
+
+/* The line, not sent yet. */
+static int put(struct smtp_client *client, int64_t deadline, struct fail *why, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static int
+put(struct smtp_client *client, int64_t deadline, struct fail *why, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	int ret = put_va(client, deadline, why, fmt, ap);
+	va_end(ap);
+	return ret;
+}
+
+int
+smtp_group_send(struct smtp_client *client, int64_t deadline, struct fail *why)
+{
+	client->group_bytes = 0;
+	if (client->conn == NULL)
+		return fail_set(why, FAIL_EOF, NULL);
 	return conn_flush(client->conn, deadline, why);
+}
+
+int
+smtp_cmd(struct smtp_client *client, int64_t deadline, struct fail *why, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	int ret = put_va(client, deadline, why, fmt, ap);
+	va_end(ap);
+	return ret == 0 ? smtp_group_send(client, deadline, why) : -1;
 }
 
 /* Read the reply to what; 0 when its code is from..to. */
@@ -184,6 +218,88 @@ smtp_data(struct smtp_client *client, int64_t deadline, struct fail *why)
 	conn_set_trace(client->conn, NULL, NULL);
 	return 0;
 }
+
+/* --- a group (RFC 2920) --------------------------------------------------------------------------- */
+
+int
+smtp_mail_put(struct smtp_client *client, const char *path, const char *params, int64_t deadline,
+    struct fail *why)
+{
+	return put(client, deadline, why, "MAIL FROM:<%s>%s", path, params);
+}
+
+int
+smtp_rcpt_put(struct smtp_client *client, const char *path, const char *params, int64_t deadline,
+    struct fail *why)
+{
+	return put(client, deadline, why, "RCPT TO:<%s>%s", path, params);
+}
+
+int
+smtp_data_put(struct smtp_client *client, int64_t deadline, struct fail *why)
+{
+	return put(client, deadline, why, "DATA");
+}
+
+bool
+smtp_group_full(const struct smtp_client *client)
+{
+	return client->group_bytes >= LIMIT_GROUP_BYTES;
+}
+
+enum smtp_answer
+smtp_answer(enum smtp_step step, int code)
+{
+	if (code >= 400)
+		return SMTP_ANSWER_NO;
+	if (step == SMTP_STEP_DATA)
+		return code == 354 ? SMTP_ANSWER_YES : SMTP_ANSWER_ASTRAY;
+	if (code >= 300)
+		return SMTP_ANSWER_ASTRAY;
+	return code == 250 || (code == 251 && step == SMTP_STEP_RCPT) ? SMTP_ANSWER_YES
+								      : SMTP_ANSWER_NO;
+}
+
+int
+smtp_group_reply(
+    struct smtp_client *client, enum smtp_step step, int64_t deadline, struct fail *why)
+{
+	static const char *const names[] = { "MAIL", "RCPT", "DATA" };
+
+	if (smtp_reply_read(client->conn, &client->reply, deadline, why) != 0)
+		return fail_prefix(why, "%s", names[step]);
+	client->reply_ms = clock_ms();
+	switch (smtp_answer(step, client->reply.code)) {
+	case SMTP_ANSWER_YES:
+		/* a transcript shows the dialogue, not the message */
+		if (step == SMTP_STEP_DATA)
+			conn_set_trace(client->conn, NULL, NULL);
+		return 0;
+	case SMTP_ANSWER_NO:
+		return smtp_reply_fail(&client->reply, names[step], why);
+	case SMTP_ANSWER_ASTRAY:
+		break;
+	}
+	smtp_reply_fail(&client->reply, names[step], why);
+	if (why != NULL) {
+		why->code = FAIL_REPLY_SYNTAX;
+		why->smtp_code = 0;
+	}
+	return fail_prefix(why, "a reply that is not to");
+}
+
+int
+smtp_data_nothing(struct smtp_client *client, int64_t deadline, struct fail *why)
+{
+	conn_set_trace(client->conn, client->trace, client->trace_ctx);
+	if (smtp_cmd(client, deadline, why, ".") != 0 ||
+	    smtp_reply_read(client->conn, &client->reply, deadline, why) != 0)
+		return fail_prefix(why, "message");
+	client->reply_ms = clock_ms();
+	return 0;
+}
+
+/* --- message text --------------------------------------------------------------------------------- */
 
 int
 smtp_data_write(

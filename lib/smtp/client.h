@@ -18,9 +18,10 @@
 struct smtp_client {
 	struct conn *conn; /* NULL once closed */
 	struct smtp_reply reply;
-	int64_t reply_ms; /* clock_ms() when it was complete; 0 before that */
-	struct ehlo ehlo; /* of this transport; forgotten at STARTTLS */
-	bool pipelining;  /* replies may be outstanding: do not complain of unread ones */
+	int64_t reply_ms;   /* clock_ms() when it was complete; 0 before that */
+	struct ehlo ehlo;   /* of this transport; forgotten at STARTTLS */
+	size_t group_bytes; /* put and not sent yet */
+	bool pipelining;    /* replies may be outstanding: do not complain of unread ones */
 	conn_trace_fn *trace;
 	void *trace_ctx;
 };
@@ -74,6 +75,38 @@ int smtp_rcpt(struct smtp_client *client, const char *path, const char *params, 
     struct fail *why);
 /* s4.1.1.4: DATA, wait for 354. */
 int smtp_data(struct smtp_client *client, int64_t deadline, struct fail *why);
+
+/*
+ * A group of commands (RFC 2920): MAIL, RCPTs and DATA are put, all of them sent by smtp_group_send, and then every
+ * reply is read, in order. It is full at LIMIT_GROUP_BYTES: so much fits into the buffers on the way, and whoever has
+ * read all replies before he sends the next group never blocks in writing while the server blocks in answering
+ * (s3.1). Put fails as smtp_cmd; after COMMAND_BYTES nothing was put.
+ */
+int smtp_mail_put(struct smtp_client *client, const char *path, const char *params,
+    int64_t deadline, struct fail *why);
+int smtp_rcpt_put(struct smtp_client *client, const char *path, const char *params,
+    int64_t deadline, struct fail *why);
+int smtp_data_put(struct smtp_client *client, int64_t deadline, struct fail *why);
+bool smtp_group_full(const struct smtp_client *client);
+int smtp_group_send(struct smtp_client *client, int64_t deadline, struct fail *why);
+
+enum smtp_step { SMTP_STEP_MAIL, SMTP_STEP_RCPT, SMTP_STEP_DATA };
+enum smtp_answer {
+	SMTP_ANSWER_YES,
+	SMTP_ANSWER_NO,    /* 4xx, 5xx, and a 2xx that is not what this command asks for */
+	SMTP_ANSWER_ASTRAY /* no answer to this command: replies and commands are out of step */
+};
+/* Pure. */
+enum smtp_answer smtp_answer(enum smtp_step step, int code);
+/*
+ * The next reply of the group, to step. Fails with REPLY_TEMPORARY, REPLY_PERMANENT, REPLY_UNEXPECTED and
+ * why->smtp_code for a "no"; with REPLY_SYNTAX and smtp_code 0 where it is astray: no reply of the group is to be believed then.
+ */
+int smtp_group_reply(
+    struct smtp_client *client, enum smtp_step step, int64_t deadline, struct fail *why);
+/* s3.1: 354 though nobody is there to get the message: a lone dot; its reply is nobody's, and may be anything. */
+int smtp_data_nothing(struct smtp_client *client, int64_t deadline, struct fail *why);
+
 /* Message text that was dot-stuffed by smtp/data.h, its final CRLF.CRLF included. */
 int smtp_data_write(
     struct smtp_client *client, const void *data, size_t n, int64_t deadline, struct fail *why);

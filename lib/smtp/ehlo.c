@@ -26,6 +26,19 @@ is_masked(struct slice keyword)
 	return keyword.p[keyword.n - 1] == 'X' || keyword.p[keyword.n - 1] == 'A';
 }
 
+bool
+ehlo_banner_masked(struct slice text)
+{
+	size_t stars = 0;
+
+	for (size_t i = 0; i < text.n; i++) {
+		if (strchr("*02 ", text.p[i]) == NULL || text.p[i] == '\0')
+			return false;
+		stars += text.p[i] == '*';
+	}
+	return stars >= 4;
+}
+
 /* One limit, NAME=NUMBER. RFC 9422 s3: what cannot be understood is passed over, and so is 0. */
 static void
 parse_limit(struct slice word, struct ehlo *ehlo)

@@ -38,6 +38,12 @@ struct ehlo {
 /* Pure. The reply's code is the caller's business. */
 void ehlo_parse(const struct smtp_reply *reply, struct ehlo *ehlo_r);
 
+/*
+ * Pure. A greeting that a firewall has written over ("220 *****2****0*": Cisco's fixup): its text, without the code, is
+ * asterisks but for 0, 2 and blanks. Such a one also gets commands wrong that come in one packet.
+ */
+bool ehlo_banner_masked(struct slice text);
+
 /* Append each line but the first, sanitised, to list. */
 void ehlo_lines(const struct smtp_reply *reply, struct arena *arena, struct strs *list);
 

@@ -24,6 +24,7 @@ Steps:
     random N         N bytes of noise, the same in every run
     pause MS         wait; with `raw` before and after it: two segments
     expect [WORD]    read one line; it must begin with WORD (any case), or the session ends
+    alone            the session ends unless nothing came behind the line that was read last: it was not pipelined
     reply [CODE]     as a client: read one complete reply; it must begin with CODE
     recv [N]         wait for any bytes (at least N), for example a ClientHello, and drop them
     ehlo [WORD,...]  expect EHLO or HELO, answer 250 with these extensions ("SIZE 1000,STARTTLS")
@@ -225,6 +226,10 @@ class Session:
             raise StepFailed(f"wanted {word}, got {visible(line)[:100]}")
         return line
 
+    def alone(self, _rest):
+        if self.buffer:
+            raise StepFailed(f"more than one command: {visible(self.buffer)[:100]}")
+
     def reply(self, code):
         while True:
             line = self.line()
@@ -385,6 +390,7 @@ class Session:
         "random": random,
         "pause": pause,
         "expect": expect,
+        "alone": alone,
         "reply": reply,
         "recv": recv,
         "ehlo": ehlo,

@@ -744,7 +744,7 @@ TEST(rules_take_every_key)
 	    "1111111111111111111111111111111111111111111111111111111111111111\n"
 	    "policy b.example secure match=nexthop,Mail.Other.Example max=TLSv1.2 "
 	    "ciphers=ECDHE+AESGCM:!aNULL sni=Front.Example client-cert=me.pem on-fail=after:4h "
-	    "source=192.0.2.7,2001:db8::7 ipv6=prefer private=deny log=trace\n"
+	    "source=192.0.2.7,2001:db8::7 ipv6=prefer private=deny log=trace pipelining=no\n"
 	    "policy c.example auto dane=no sts=no fallback=never on-fail=bounce ipv6=no\n"
 	    "policy d.example secure\n"
 	    "policy e.example verify via=[smtp.example]:465\n",
@@ -769,9 +769,9 @@ TEST(rules_take_every_key)
 	CHECK_INT(r->on_fail_after_s, 4 * 3600);
 	CHECK(r->source[0].len != 0 && r->source[1].len != 0);
 	CHECK_INT(r->family, FAMILY_IPV6_FIRST);
-	CHECK(r->private_deny && r->trace);
+	CHECK(r->private_deny && r->trace && r->no_pipelining);
 	r = rules_match(rules, "c.example");
-	CHECK(r->no_dane && r->no_sts);
+	CHECK(r->no_dane && r->no_sts && !r->no_pipelining);
 	CHECK_INT(r->fallback, FALLBACK_NEVER);
 	CHECK_INT(r->on_fail, ON_FAIL_BOUNCE);
 	CHECK_INT(r->family, FAMILY_IPV4_ONLY);

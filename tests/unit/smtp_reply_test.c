@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "smtp/client.h"
 #include "smtp/ehlo.h"
 #include "smtp/reply.h"
 #include "test.h"
@@ -159,6 +160,43 @@ TEST(ehlo_knows_STARTTLS_as_a_whole_word_in_any_case_on_any_line_but_the_first)
 		CHECK_INT(ehlo.masked, rows[i].masked);
 	}
 	smtp_reply_free(&r);
+}
+
+TEST(a_greeting_that_a_firewall_has_written_over_is_known_by_its_asterisks)
+{
+	static const struct {
+		const char *text;
+		bool masked;
+	} rows[] = { { "****2******0*0**", true }, { "********0*2*2*0 *****2", true },
+		{ "****", true }, { "mx.example ESMTP", false }, { "", false }, { "***", false },
+		{ "2020 02", false }, { "**** mx.example ****", false } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		TEST_ROW("%s", rows[i].text);
+		CHECK_INT(ehlo_banner_masked(slice_str(rows[i].text)), rows[i].masked);
+	}
+	CHECK(!ehlo_banner_masked(slice_make("****\0", 5)));
+}
+
+TEST(an_answer_in_a_group_is_yes_or_no_to_its_own_command_or_astray_rfc2920)
+{
+	enum { YES = SMTP_ANSWER_YES, NO = SMTP_ANSWER_NO, ASTRAY = SMTP_ANSWER_ASTRAY };
+	static const struct {
+		int code, mail, rcpt, data;
+	} rows[] = { { 200, NO, NO, ASTRAY }, { 220, NO, NO, ASTRAY }, { 221, NO, NO, ASTRAY },
+		{ 250, YES, YES, ASTRAY }, { 251, NO, YES, ASTRAY }, { 252, NO, NO, ASTRAY },
+		{ 299, NO, NO, ASTRAY }, { 300, ASTRAY, ASTRAY, ASTRAY },
+		{ 334, ASTRAY, ASTRAY, ASTRAY }, { 354, ASTRAY, ASTRAY, YES },
+		{ 399, ASTRAY, ASTRAY, ASTRAY }, { 400, NO, NO, NO }, { 421, NO, NO, NO },
+		{ 452, NO, NO, NO }, { 503, NO, NO, NO }, { 554, NO, NO, NO },
+		{ 599, NO, NO, NO } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		TEST_ROW("%d", rows[i].code);
+		CHECK_INT(smtp_answer(SMTP_STEP_MAIL, rows[i].code), rows[i].mail);
+		CHECK_INT(smtp_answer(SMTP_STEP_RCPT, rows[i].code), rows[i].rcpt);
+		CHECK_INT(smtp_answer(SMTP_STEP_DATA, rows[i].code), rows[i].data);
+	}
 }
 
 TEST(ehlo_limits_are_numbers_that_are_understood_rfc9422)

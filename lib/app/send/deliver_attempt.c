@@ -103,6 +103,8 @@ deliver_demand(struct deliver_group *g, struct deliver_host *host, const struct 
 	struct fail why;
 
 	site.more_n = deliver_constraints(g, host, to, more);
+	for (size_t i = 0; i < site.more_n && i < LIMIT_CONSTRAINTS + 1; i++)
+		host->one_by_one |= more[i]->no_pipelining;
 	host->dane_asked = decide_asks_dane(&site);
 	host->sts_asked = decide_asks_sts(&site);
 	if (host->dane_asked && !host->tlsa_known) {
@@ -402,6 +404,7 @@ deliver_try(struct deliver_group *g, struct deliver_host *host, const struct add
 	a->host = host;
 	a->in = mem_array(g->n, sizeof(*a->in));
 	a->asked = mem_array(g->n, sizeof(*a->asked));
+	a->now = mem_array(g->n, sizeof(*a->now));
 	fail_clear(&why);
 	deliver_demand(g, host, to, &a->demand);
 	if (a->demand.connect) {
@@ -430,4 +433,5 @@ deliver_try(struct deliver_group *g, struct deliver_host *host, const struct add
 	}
 	free(a->in);
 	free(a->asked);
+	free(a->now);
 }

@@ -4,6 +4,7 @@
 #include "app/send/deliver.h"
 #include "app/send/deliver_keep.h"
 #include "app/session.h"
+#include "base/limits.h"
 #include "policy/decide.h"
 #include "policy/mx.h"
 #include "tls/verify.h"
@@ -67,7 +68,9 @@ struct deliver_host {
 	struct exchange_facts facts; /* addresses and TLSA records */
 	bool tlsa_known;
 	bool dane_asked, sts_asked; /* at the address tried last: its rules use what is published */
-	bool told;                  /* for reports: that it is not connected to */
+	bool
+	    one_by_one; /* never ask for several things together (RFC 2920): a rule says so, or it broke off */
+	bool told; /* for reports: that it is not connected to */
 };
 
 /* The rule of a recipient's group: --via takes the place of the rule's own route, never of its level. */
@@ -137,6 +140,7 @@ struct deliver_conn {
 	bool in_step; /* the last transaction came to its end, and another may follow */
 	bool unended; /* ... but for a RSET */
 	unsigned transactions, most; /* begun; as many as there may be */
+	int rcpt_most; /* recipients that it has taken at once when more were too many; 0: not known */
 	int64_t begun_ms, used_ms;
 };
 
@@ -148,6 +152,7 @@ struct deliver_attempt {
 	const char *clear_reason;
 	/* of each member: accepted in this transaction; has had its word at this address */
 	bool *in, *asked;
+	bool *now; /* ... by a reply in this transaction */
 	/*
 	 * The connection has carried a transaction, and does not take this one: that says nothing about this
 	 * message, which goes on over a new connection
@@ -186,6 +191,37 @@ enum deliver_stage {
  * its answer, or the reason why not.
  */
 void deliver_transactions(struct deliver_attempt *a, struct fail *why);
+
+/* Members whose fate this connection can still change. */
+bool deliver_is_eligible(const struct deliver_attempt *a, size_t i);
+bool deliver_any_eligible(const struct deliver_attempt *a);
+
+/*
+ * What MAIL says beside the sender. -1: no transaction can be begun, every eligible member has got why: SMTPUTF8,
+ * MESSAGE_TOO_BIG.
+ */
+#define DELIVER_MAIL_PARAMS_BYTES (LIMIT_ENVID_BYTES + 160)
+int deliver_envelope_params(
+    struct deliver_attempt *a, char out[DELIVER_MAIL_PARAMS_BYTES], struct fail *why);
+/*
+ * MAIL, RCPT for the eligible members, DATA; a->in tells who was accepted, those refused have their word. Returns 1
+ * when the server waits for the text, 0 when nobody is to get it (the transaction is still open), -1 when the session
+ * is over: with a->again when the message goes on over another one.
+ */
+int deliver_envelope(struct deliver_attempt *a, const char *params, struct fail *why);
+
+/*
+ * A failure of one member, r. A permanent refusal is final; anything else leaves it pending for the next address, with
+ * the reason kept in case there is none; without an answer to the final dot it is deferred, since another host could
+ * deliver it twice (RFC 1047).
+ */
+void deliver_note_failure(const struct deliver_attempt *a, struct deliver_result *r,
+    const struct fail *why, enum deliver_stage stage);
+/*
+ * Whether a failure only says that a connection which has carried others is at its end: it was closed, timed out,
+ * or is refused further messages. Then the message goes on over a new one, and a->again is set.
+ */
+bool deliver_is_worn_out(struct deliver_attempt *a, const struct fail *why);
 
 /*
  * A failure of every member that this connection can still change; in not NULL: of those it marks.

@@ -1,7 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sysexits.h>
 
 #include "app/send/deliver_impl.h"
@@ -76,14 +75,9 @@ note_reply(
 	r->reply = arena_strdup(a->g->arena, text);
 }
 
-/*
- * A failure of one member. A permanent refusal is final; anything else leaves the member pending for the
- * next address, with the reason kept in case there is none; without an answer to the final dot it
- * is deferred, since another host could deliver it twice (RFC 1047).
- */
-static void
-note_failure(const struct deliver_attempt *a, struct deliver_result *r, const struct fail *why,
-    enum deliver_stage stage)
+void
+deliver_note_failure(const struct deliver_attempt *a, struct deliver_result *r,
+    const struct fail *why, enum deliver_stage stage)
 {
 	const struct fail_info *info = fail_info(why->code);
 	char enhanced[16];
@@ -111,18 +105,17 @@ note_failure(const struct deliver_attempt *a, struct deliver_result *r, const st
 		r->enhanced[0] = r->status == DELIVER_FAILED ? '5' : '4';
 }
 
-/* Members whose fate this connection can still change. */
-static bool
-is_eligible(const struct deliver_attempt *a, size_t i)
+bool
+deliver_is_eligible(const struct deliver_attempt *a, size_t i)
 {
 	return a->g->members[i]->status == DELIVER_PENDING && !a->asked[i];
 }
 
-static bool
-any_eligible(const struct deliver_attempt *a)
+bool
+deliver_any_eligible(const struct deliver_attempt *a)
 {
 	for (size_t i = 0; i < a->g->n; i++)
-		if (is_eligible(a, i))
+		if (deliver_is_eligible(a, i))
 			return true;
 	return false;
 }
@@ -133,9 +126,9 @@ deliver_note_failure_all(const struct deliver_attempt *a, const bool *in, const 
     enum deliver_stage stage)
 {
 	for (size_t i = 0; i < a->g->n; i++) {
-		if (!is_eligible(a, i) || (in != NULL && !in[i]))
+		if (!deliver_is_eligible(a, i) || (in != NULL && !in[i]))
 			continue;
-		note_failure(a, a->g->members[i], why, stage);
+		deliver_note_failure(a, a->g->members[i], why, stage);
 		a->asked[i] = true;
 	}
 }
@@ -178,121 +171,8 @@ note_all_delivered(const struct deliver_attempt *a)
 
 /* --- the transaction (RFC 5321 s3.3) ------------------------------------------------------------------ */
 
-/*
- * RFC 6531 s3.1: without SMTPUTF8 an address that needs it cannot be written; the others can. Returns
- * whether anybody is left who needs nothing of the kind, or the extension is there. needed_r: it is used.
- */
-static bool
-check_utf8(struct deliver_attempt *a, bool *needed_r, struct fail *why)
-{
-	bool offered = (a->c->session.client.ehlo.caps & EHLO_SMTPUTF8) != 0;
-
-	*needed_r = a->g->message->sender_utf8;
-	if (*needed_r && !offered) {
-		fail_set(why, FAIL_SMTPUTF8,
-		    "%s does not offer SMTPUTF8, which the sender's address needs",
-		    a->host->mx->name);
-		deliver_note_failure_all(a, NULL, why, STAGE_MAIL);
-		return false;
-	}
-	for (size_t i = 0; i < a->g->n; i++) {
-		struct deliver_result *r = a->g->members[i];
-		if (!is_eligible(a, i) || !r->to->utf8)
-			continue;
-		*needed_r = offered;
-		if (offered)
-			break;
-		fail_set(why, FAIL_SMTPUTF8, "%s does not offer SMTPUTF8, which the address needs",
-		    a->host->mx->name);
-		note_failure(a, r, why, STAGE_RCPT);
-		a->asked[i] = true;
-	}
-	return any_eligible(a);
-}
-
-/* The parameters of MAIL that message and server agree on. */
-static int
-mail_params(const struct deliver_attempt *a, bool utf8, char *out, size_t n, struct fail *why)
-{
-	const struct message *m = a->g->message;
-	const struct ehlo *ehlo = &a->c->session.client.ehlo;
-	int64_t bytes = m->text.bytes + (int64_t)a->g->signature.n;
-	int used = 0;
-
-	out[0] = '\0';
-	if (ehlo->caps & EHLO_SIZE) {
-		if (ehlo->size > 0 && (uint64_t)bytes > ehlo->size)
-			return fail_set(why, FAIL_MESSAGE_TOO_BIG,
-			    "the message has %lld bytes, %s takes %llu", (long long)bytes,
-			    a->host->mx->name, (unsigned long long)ehlo->size);
-		used += snprintf(out, n, " SIZE=%lld", (long long)bytes);
-	}
-	/* 8-bit text goes as it is where 8BITMIME is missing: no server in use today minds */
-	if (m->has_8bit && (ehlo->caps & EHLO_8BITMIME))
-		used += snprintf(out + used, n - (size_t)used, " BODY=8BITMIME");
-	if (utf8)
-		used += snprintf(out + used, n - (size_t)used, " SMTPUTF8");
-	if (m->require_tls && a->c->session.in_tls && (ehlo->caps & EHLO_REQUIRETLS) != 0)
-		used += snprintf(out + used, n - (size_t)used, " REQUIRETLS");
-	if ((ehlo->caps & EHLO_DSN) == 0)
-		return 0;
-	if (m->ret != QUEUE_RET_NONE)
-		used += snprintf(out + used, n - (size_t)used, " RET=%s",
-		    m->ret == QUEUE_RET_FULL ? "FULL" : "HDRS");
-	if (m->envid != NULL)
-		snprintf(out + used, n - (size_t)used, " ENVID=%.*s", LIMIT_ENVID_BYTES, m->envid);
-	return 0;
-}
-
-/* RFC 3461 s4.1, s4.2: NOTIFY and ORCPT, where the server offers DSN. */
-static void
-rcpt_params(
-    const struct deliver_attempt *a, const struct message_recipient *to, char *out, size_t n)
-{
-	static const struct {
-		unsigned bit;
-		const char *word;
-	} words[] = { { QUEUE_NOTIFY_NEVER, "NEVER" }, { QUEUE_NOTIFY_SUCCESS, "SUCCESS" },
-		{ QUEUE_NOTIFY_FAILURE, "FAILURE" }, { QUEUE_NOTIFY_DELAY, "DELAY" } };
-	const char *separator = " NOTIFY=";
-	int used = 0;
-
-	out[0] = '\0';
-	if ((a->c->session.client.ehlo.caps & EHLO_DSN) == 0)
-		return;
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if ((to->notify & words[i].bit) == 0)
-			continue;
-		used += snprintf(out + used, n - (size_t)used, "%s%s", separator, words[i].word);
-		separator = ",";
-	}
-	if (to->orcpt != NULL)
-		snprintf(out + used, n - (size_t)used, " ORCPT=%.*s", LIMIT_ORCPT_BYTES, to->orcpt);
-}
-
-/*
- * RFC 5321 s4.5.3.1.10: "too many recipients" (452, and 552 as RFC 821 had it) is meant for those that
- * come, which go in another transaction. A mailbox that is full is not the others' concern; nor is a refusal of
- * the first one.
- */
-static bool
-is_too_many(const struct deliver_attempt *a, int accepted, const struct fail *why)
-{
-	char enhanced[16];
-
-	if (accepted == 0 || (why->smtp_code != 452 && why->smtp_code != 552))
-		return false;
-	smtp_reply_enhanced(&a->c->session.client.reply, enhanced);
-	return enhanced[0] == '\0' || strcmp(enhanced + 1, ".5.3") == 0 ||
-	       (why->smtp_code == 452 && strncmp(enhanced, "4.2.", 4) != 0);
-}
-
-/*
- * Whether a failure only says that a connection which has carried others is at its end: it was closed, timed out,
- * or is refused further messages. Then the message goes on over a new one.
- */
-static bool
-is_worn_out(struct deliver_attempt *a, const struct fail *why)
+bool
+deliver_is_worn_out(struct deliver_attempt *a, const struct fail *why)
 {
 	if (a->c->transactions < 2 || (why->smtp_code != 0 && why->smtp_code != 421) ||
 	    why->code == FAIL_CANCELLED || why->code == FAIL_COMMAND_BYTES ||
@@ -300,56 +180,6 @@ is_worn_out(struct deliver_attempt *a, const struct fail *why)
 		return false;
 	a->again = true;
 	return true;
-}
-
-/* RFC 9422 s2: LIMITS; recipients in RCPTMAX, and the domains among them, of which runs are counted. */
-static bool
-is_full(const struct deliver_attempt *a, int accepted, unsigned domains)
-{
-	const struct ehlo *ehlo = &a->c->session.client.ehlo;
-
-	return accepted >= LIMIT_RECIPIENTS ||
-	       (ehlo->rcpt_max > 0 && (unsigned)accepted >= ehlo->rcpt_max) ||
-	       (ehlo->rcpt_domain_max > 0 && domains > ehlo->rcpt_domain_max);
-}
-
-/* RCPT for each eligible member; a->in tells which were accepted. Returns how many, or -1 when the session broke. */
-static int
-send_rcpts(struct deliver_attempt *a, struct fail *why)
-{
-	int accepted = 0;
-	char params[LIMIT_ORCPT_BYTES + 80];
-	const char *domain = NULL;
-	unsigned domains = 0;
-
-	memset(a->in, 0, a->g->n * sizeof(*a->in));
-	for (size_t i = 0; i < a->g->n; i++) {
-		struct deliver_result *r = a->g->members[i];
-		if (!is_eligible(a, i))
-			continue;
-		if (domain == NULL || strcasecmp(domain, r->to->domain) != 0)
-			domains++;
-		if (is_full(a, accepted, domains))
-			break;
-		domain = r->to->domain;
-		rcpt_params(a, r->to, params, sizeof(params));
-		if (smtp_rcpt(&a->c->session.client, r->to->mailbox, params,
-			session_step(&a->c->session), why) == 0) {
-			a->in[i] = true;
-			accepted++;
-			continue;
-		}
-		/* a failure of the stream, or 421: the session is over for all */
-		if (why->smtp_code == 0 || why->smtp_code == 421)
-			return -1;
-		if (is_too_many(a, accepted, why)) {
-			note_failure(a, r, why, STAGE_SESSION);
-			break;
-		}
-		note_failure(a, r, why, STAGE_RCPT);
-		a->asked[i] = true;
-	}
-	return accepted;
 }
 
 static int
@@ -394,23 +224,14 @@ send_text(struct deliver_attempt *a, struct fail *why)
 	return ret;
 }
 
-/*
- * DATA, the text, the final reply. Returns 1 when the transaction is over, 0 when DATA was refused (it is
- * still open), -1 when the session is.
- */
+/* The text and the final reply. Returns 1 when the transaction is over, -1 when the session is. */
 static int
 send_message(struct deliver_attempt *a, struct fail *why)
 {
 	struct smtp_client *client = &a->c->session.client;
 
-	if (smtp_data(client, session_step(&a->c->session), why) != 0) {
-		if (is_worn_out(a, why))
-			return -1;
-		deliver_note_failure_all(a, a->in, why, STAGE_TEXT);
-		return why->smtp_code != 0 && why->smtp_code != 421 ? 0 : -1;
-	}
 	if (send_text(a, why) != 0) {
-		if (is_worn_out(a, why))
+		if (deliver_is_worn_out(a, why))
 			return -1;
 		deliver_note_failure_all(a, a->in, why, STAGE_TEXT);
 		return -1;
@@ -448,51 +269,27 @@ begin_transaction(struct deliver_attempt *a, struct fail *why)
 	return 0;
 }
 
-static int
-send_mail(struct deliver_attempt *a, const char *params, struct fail *why)
-{
-	if (smtp_mail(&a->c->session.client, a->g->message->sender, params,
-		session_step(&a->c->session), why) == 0)
-		return 0;
-	/* "too many messages", in whatever words: a new connection tells what is about this one */
-	if (is_worn_out(a, why))
-		return -1;
-	if (why->smtp_code != 0 && a->c->transactions > 1) {
-		a->again = true;
-		return -1;
-	}
-	deliver_note_failure_all(a, NULL, why, STAGE_MAIL);
-	return -1;
-}
-
 /* One transaction for eligible members. True when another one may follow on this connection. */
 static bool
 transaction(struct deliver_attempt *a, struct fail *why)
 {
-	char params[LIMIT_ENVID_BYTES + 160];
-	bool utf8;
+	char params[DELIVER_MAIL_PARAMS_BYTES];
 
-	if (!check_utf8(a, &utf8, why))
+	if (deliver_envelope_params(a, params, why) != 0 || begin_transaction(a, why) != 0)
 		return false;
-	if (mail_params(a, utf8, params, sizeof(params), why) != 0) {
-		deliver_note_failure_all(a, NULL, why, STAGE_MAIL);
-		return false;
-	}
-	if (begin_transaction(a, why) != 0 || send_mail(a, params, why) != 0)
-		return false;
-	int accepted = send_rcpts(a, why);
-	/* 0: nobody is accepted, and everybody was asked */
-	int over = accepted < 0 ? -1 : accepted == 0 ? 0 : send_message(a, why);
+	int over = deliver_envelope(a, params, why);
+	if (over > 0)
+		over = send_message(a, why);
 	if (over < 0) {
 		/* a broken stream or 421: about the host, whatever it said */
-		if (!a->again && any_eligible(a) && !is_worn_out(a, why))
+		if (!a->again && deliver_any_eligible(a) && !deliver_is_worn_out(a, why))
 			deliver_note_failure_all(a, NULL, why, STAGE_SESSION);
 		return false;
 	}
 	a->c->in_step = true;
 	a->c->unended = over == 0;
 	/* recipients beyond one transaction's number: each transaction has fewer of them */
-	return any_eligible(a);
+	return deliver_any_eligible(a);
 }
 
 void
