@@ -153,7 +153,7 @@ put_more() {
 }
 
 @test "Q14: listen --deliver queue: 452 4.3.1, with SIZE= at DATA, without behind the text" {
-    local listener option
+    local option
     for option in '--queue-max-messages 0' '--workers 1'; do
         # shellcheck disable=SC2086 # two words
         listen_start "bound${option:2:1}" --tls off --relay-from 192.0.2.0/24 --deliver queue --queue "$Q" --queue-max-bytes 3000 \
@@ -186,4 +186,76 @@ PY
         same "$(queued) $(find "$Q/tmp" -type f | wc -l)" "2 0"
         queue 0 remove --all
     done
+}
+
+# small_disk OPTIONS: the queue on a disk of its own...
+small_disk() {
+    mkdir -p "$BATS_TEST_TMPDIR/small"
+    mount -t tmpfs -o "$1" small "$BATS_TEST_TMPDIR/small"
+    Q=$BATS_TEST_TMPDIR/small/queue
+}
+
+# ... and now it is full to the last byte.
+fill_up() {
+    dd if=/dev/zero of="$BATS_TEST_TMPDIR/small/fill" bs=4k 2> /dev/null || true
+    if head -c 4096 /dev/zero 2> /dev/null >> "$BATS_TEST_TMPDIR/small/fill"; then assert_fail "not full" "$(df "$BATS_TEST_TMPDIR/small")"; fi
+}
+
+@test "Q3: on a full disk the queue is run: what has one recipient goes out, and makes room" {
+    mx one 37 'send 220 mx' 'serve rcpt:late=450 4.2.0 later'
+    small_disk size=1m
+    put a@d37.test
+    put late@d37.test
+    put b@d37.test
+    # it was never run: neither lock nor last-run nor dest/ has a file
+    fill_up
+    queue 74 run
+    has "last-run: No space left on device; the queue is run all the same"
+    # what became of the one that was deferred had no place, perhaps: it is tried again sooner
+    same "$(queued) $(rcpts one)" "1 a@d37.test b@d37.test late@d37.test"
+    same "$(q '.recipients[0] | .status, .recipient' | xargs)" "pending late@d37.test"
+    rm "$BATS_TEST_TMPDIR/small/fill"
+    queue 0 run --all
+    same "$(q '.recipients[0] | .status, .reason' | xargs)" "pending 450 4.2.0 later"
+    umount "$BATS_TEST_TMPDIR/small"
+}
+
+@test "Q3: a message for several writes down who got it, in what was kept back; without it is not tried, and not lost" {
+    mx some 38 'send 220 mx' 'serve rcpt:late=450 4.2.0 later'
+    small_disk size=1m
+    put a@d39.test # nobody there
+    queue 0 run
+    [ -s "$Q/ballast" ]
+    put b@d38.test late@d38.test
+    fill_up
+    queue 0 run
+    has "what was kept back is used now"
+    [ ! -e "$Q/ballast" ]
+    same "$(rcpts some)" "b@d38.test late@d38.test"
+    same "$(of "$ID" '.recipients[].status' | xargs)" "delivered pending"
+    # all is used up
+    rm "$BATS_TEST_TMPDIR/small/fill"
+    put c@d38.test late@d38.test
+    fill_up
+    queue 74 run
+    has "No space left on device"
+    same "$(rcpts some)" "b@d38.test late@d38.test"
+    same "$(of "$ID" '.recipients[].status' | xargs)" "pending pending"
+    rm "$BATS_TEST_TMPDIR/small/fill"
+    queue 0 run
+    same "$(rcpts some)" "b@d38.test c@d38.test late@d38.test late@d38.test"
+    [ -s "$Q/ballast" ]
+    umount "$BATS_TEST_TMPDIR/small"
+}
+
+@test "Q3: no inode is left: neither lock nor state can be made, and it is delivered all the same" {
+    mx inodes 40 'send 220 mx' 'serve'
+    local i
+    small_disk size=1m,nr_inodes=40
+    put a@d40.test
+    put b@d40.test
+    for i in {1..40}; do : > "$BATS_TEST_TMPDIR/small/x$i" || break; done 2> /dev/null
+    queue 0 run
+    same "$(queued) $(rcpts inodes)" "0 a@d40.test b@d40.test"
+    umount "$BATS_TEST_TMPDIR/small"
 }

@@ -138,8 +138,10 @@ queue_dest_lock(
 	for (int i = 0; i < LOCK_TRIES; i++) {
 		int fd = openat(spool->dest, name,
 		    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0600);
-		if (fd < 0)
-			return storage_fail(why, "queue: dest/%s", name);
+		if (fd < 0) {
+			storage_fail(why, "queue: dest/%s", name);
+			return why->code == FAIL_STORAGE_FULL ? 1 : -1;
+		}
 		if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 			bool busy = errno == EWOULDBLOCK || errno == EINTR;
 			if (!busy)

@@ -34,7 +34,10 @@ struct queue_dest {
 /* What is known of it, without a lock. */
 void queue_dest_read(const struct spool *spool, const char *name, struct queue_dest *d_r);
 
-/* 1: locked and read; 0: somebody else tries it; -1. Fails with STORAGE, STORAGE_FULL. */
+/*
+ * 1: locked and read; 0: somebody else tries it; -1. Where the disk has no room for the file it is not locked (fd -1) and 1: others may
+ * try it as well, other messages, and nothing is remembered against it. Fails with STORAGE.
+ */
 int queue_dest_lock(
     const struct spool *spool, const char *name, struct queue_dest *d_r, struct fail *why);
 

@@ -257,9 +257,8 @@ journal_sync(struct queue_item *item, struct fail *why)
 	return 0;
 }
 
-int
-queue_item_append(
-    struct queue_item *item, const struct queue_event *event, bool sync, struct fail *why)
+static int
+append(struct queue_item *item, const struct queue_event *event, bool sync, struct fail *why)
 {
 	struct buf text;
 	bool torn;
@@ -283,14 +282,23 @@ queue_item_append(
 }
 
 int
-queue_item_reserve(struct queue_item *item, struct fail *why)
+queue_item_append(
+    struct queue_item *item, const struct queue_event *event, bool sync, struct fail *why)
+{
+	int rc = append(item, event, sync, why);
+
+	/* what was written of the line has no end, and no meaning */
+	if (rc != 0 && why->code == FAIL_STORAGE_FULL && spool_ballast_drop(item->spool))
+		rc = append(item, event, sync, why);
+	return rc;
+}
+
+static int
+reserve(struct queue_item *item, struct fail *why)
 {
 	struct queue_event begin = { .kind = 'A', .time = clock_wall() };
 	struct stat st;
 
-	/* what becomes of one recipient needs no room: gone, or told again next time */
-	if (item->envelope->rcpts_n == 1)
-		return 0;
 	if (queue_item_append(item, &begin, false, why) != 0 || fstat(item->journal_fd, &st) != 0)
 		return -1;
 	if (fallocate(item->journal_fd, FALLOC_FL_KEEP_SIZE, st.st_size,
@@ -298,6 +306,18 @@ queue_item_reserve(struct queue_item *item, struct fail *why)
 	    errno == EOPNOTSUPP || errno == ENOSYS || errno == EINTR)
 		return 0;
 	return storage_fail(why, "journal: no room");
+}
+
+int
+queue_item_reserve(struct queue_item *item, struct fail *why)
+{
+	/* what becomes of one recipient needs no room: gone, or told again next time */
+	if (item->envelope->rcpts_n == 1)
+		return 0;
+	int rc = reserve(item, why);
+	if (rc != 0 && why->code == FAIL_STORAGE_FULL && spool_ballast_drop(item->spool))
+		rc = reserve(item, why);
+	return rc;
 }
 
 /* --- the end -------------------------------------------------------------------------------------- */

@@ -4,9 +4,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #define COUNT_FILE "count"
@@ -208,4 +210,43 @@ room_recount_end(struct room_recount *r, const struct spool *spool, bool good)
 	}
 	free(r->users);
 	free(r->before);
+}
+
+/* --- ballast ---------------------------------------------------------------------------------------- */
+
+#define BALLAST_FILE "ballast"
+
+void
+spool_ballast_fill(const struct spool *spool)
+{
+	struct statvfs fs;
+	struct stat st;
+
+	if (fstatat(spool->root, BALLAST_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+	    fstatvfs(spool->root, &fs) != 0)
+		return;
+	int64_t block = (int64_t)fs.f_frsize, left = (int64_t)fs.f_bavail * block;
+	int64_t bytes = (int64_t)fs.f_blocks / BALLAST_PART * block;
+	if (bytes > BALLAST_BYTES)
+		bytes = BALLAST_BYTES;
+	if (bytes < block)
+		bytes = block;
+	if (left < 4 * bytes)
+		return;
+	int fd = openat(spool->root, BALLAST_FILE,
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+	/* where it cannot be done, the C library writes it */
+	if (fd >= 0 && posix_fallocate(fd, 0, bytes) != 0)
+		unlinkat(spool->root, BALLAST_FILE, 0);
+	if (fd >= 0)
+		close(fd);
+}
+
+bool
+spool_ballast_drop(const struct spool *spool)
+{
+	if (unlinkat(spool->root, BALLAST_FILE, 0) != 0)
+		return false;
+	log_warn("queue: no space left on its disk: what was kept back is used now");
+	return true;
 }

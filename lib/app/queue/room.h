@@ -44,4 +44,15 @@ void room_recount_add(struct room_recount *r, const struct queue_envelope *envel
 /* good: all messages were seen. Frees r. */
 void room_recount_end(struct room_recount *r, const struct spool *spool, bool good);
 
+/*
+ * What keeps a full disk from stopping the runner, who has to write down what became of recipients before it may go on: the file
+ * "ballast" of a spool holds some room, and is given up when there is none left. Made anew by the next pass that finds enough.
+ * What is free for a moment anybody may take: it is no promise, and whoever finds no room still does not deliver.
+ */
+#define BALLAST_BYTES (256 * 1024)
+#define BALLAST_PART 50 /* of the file system at most */
+void spool_ballast_fill(const struct spool *spool);
+/* True: there was some, and now there is room. */
+bool spool_ballast_drop(const struct spool *spool);
+
 #endif

@@ -340,11 +340,11 @@ start_child(struct queue_job *job, struct fail *why)
 	const struct spool *spool = run->options->work.spool;
 	int keep[] = { spool->root, spool->tmp, spool->q, spool->j, spool->dest, spool->corrupt,
 		job->dest.fd };
+	size_t keep_n = sizeof(keep) / sizeof(keep[0]) - (job->dest.fd < 0);
 	struct child_job *c = mem_alloc(sizeof(*c));
 
 	c->job = job;
-	int rc =
-	    child_fork(&c->child, queue_child_main, job, keep, sizeof(keep) / sizeof(keep[0]), why);
+	int rc = child_fork(&c->child, queue_child_main, job, keep, keep_n, why);
 	if (rc == 0) {
 		run->children++;
 		job->pass->users++;
@@ -356,7 +356,8 @@ start_child(struct queue_job *job, struct fail *why)
 	}
 	if (rc != 0)
 		free(c);
-	close(job->dest.fd);
+	if (job->dest.fd >= 0)
+		close(job->dest.fd);
 	job->dest.fd = -1;
 	return rc;
 }
@@ -395,8 +396,11 @@ take_turn(const struct spool *spool, int *fd_r, struct fail *why)
 {
 	*fd_r = openat(
 	    spool->root, "run.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
-	if (*fd_r < 0)
-		return storage_fail(why, "queue: run.lock");
+	if (*fd_r < 0) {
+		/* no inode left for it: a second runner finds the recipients locked */
+		storage_fail(why, "queue: run.lock");
+		return why->code == FAIL_STORAGE_FULL ? 1 : -1;
+	}
 	if (flock(*fd_r, LOCK_EX | LOCK_NB) == 0)
 		return 1;
 	int rc = errno == EWOULDBLOCK ? 0 : storage_fail(why, "queue: run.lock");
@@ -439,9 +443,16 @@ queue_run_pass(struct queue_run *run, const char *after, struct fail *why)
 	map_init(&pass->jobs);
 	queue_attempts_charge(spool);
 	rc = spool_note_run(spool, why);
+	/* what is delivered makes room; who cannot be delivered without says so himself */
+	if (rc != 0 && why->code == FAIL_STORAGE_FULL) {
+		log_error("%s; the queue is run all the same", why->text);
+		rc = 0;
+	}
+	spool_ballast_fill(spool);
 	if (rc == 0)
 		rc = hand_out(run, pass, after, why);
 	pass_release(pass);
-	close(lock);
+	if (lock >= 0)
+		close(lock);
 	return rc == 0 ? 1 : -1;
 }
