@@ -207,7 +207,10 @@ setup() {
     mount -t tmpfs -o size=300k small "$BATS_TEST_TMPDIR/small"
     Q=$BATS_TEST_TMPDIR/small/queue
     { printf 'Subject: x\n\n' && head -c 600000 /dev/zero | tr '\0' '\n'; } > "$BATS_TEST_TMPDIR/m"
-    run -74 "$MXTLS" send --delivery queue --queue "$Q" -f a@client.test b@d51.test < "$BATS_TEST_TMPDIR/m"
+    # told before anything is written, where that is left free; without, in the middle
+    run -75 "$MXTLS" send --delivery queue --queue "$Q" -f a@client.test b@d51.test < "$BATS_TEST_TMPDIR/m"
+    has "no space left for the queue"
+    run -74 "$MXTLS" send --delivery queue --queue "$Q" --queue-min-free 0 -f a@client.test b@d51.test < "$BATS_TEST_TMPDIR/m"
     has "No space left"
     same "$(find "$Q" -type f | wc -l)" 0
     put b@d51.test
