@@ -1,4 +1,4 @@
-# One non-recursive makefile. Targets: all test unit bats valgrind lint format fuzz bench torture demo
+# One non-recursive makefile. Targets: all test unit bats valgrind coverage lint format fuzz bench torture demo
 # completions deps deps-html test-html install uninstall clean. Variables: CC CPPFLAGS CFLAGS LDFLAGS PREFIX DESTDIR,
 # SAN=address,undefined, COVERAGE=1, WERROR=1, each build kind in a folder of its own.
 
@@ -37,6 +37,10 @@ ALL_CPPFLAGS = -D_GNU_SOURCE $(if $(findstring address,$(SAN)),-DSANITIZED) -DMX
 ALL_CFLAGS = -std=c11 $(WARN) $(if $(WERROR),-Werror) $(HARDEN) $(CFLAGS) $(SAN_FLAGS) -ffile-prefix-map=$(CURDIR)=.
 ALL_LDFLAGS = $(HARDEN_LD) $(SAN_FLAGS) $(LDFLAGS)
 LIBS = $(PKG_LIBS) -lev -lresolv -ldl
+ifneq ($(COVERAGE),)
+COVERAGE_EXIT := $(B)/tests/lib/coverage_exit.o
+LIBS += -Wl,--wrap=_exit $(COVERAGE_EXIT)
+endif
 
 # Short lines by default; make V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -77,7 +81,7 @@ $(B)/mxtls-submit: $(SUBMIT_OBJ)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(SUBMIT_OBJ)
 
-$(B)/libmxtls.a: $(LIB_OBJ)
+$(B)/libmxtls.a: $(LIB_OBJ) | $(COVERAGE_EXIT)
 	$(call say,AR)
 	$(Q)rm -f $@
 	$(Q)$(AR) rcsD $@ $(LIB_OBJ)
@@ -147,6 +151,14 @@ valgrind: $(UNIT_BIN)
 .PHONY: valgrind-bats
 valgrind-bats: $(B)/mxtls $(PROGRAM_BIN)
 	@tests/valgrind-bats $(B)/mxtls
+
+# Statements run of the STARTTLS switch, the data scanner and the commits; fails unless it is all of them.
+COVERAGE_TESTS := smtp_server server_switch smtp_data starttls commit commit_error
+.PHONY: coverage coverage-figures
+coverage:
+	@+$(MAKE) --no-print-directory CC=gcc COVERAGE=1 coverage-figures
+coverage-figures: $(COVERAGE_TESTS:%=$(B)/tests/unit/%_test)
+	@tests/coverage $(B) $(COVERAGE_TESTS)
 
 # FUZZ_SECONDS for each target; FUZZ="reply dns_name" runs only these; FUZZ_SEED=N repeats a run.
 FUZZ_CC ?= clang
