@@ -45,8 +45,8 @@ static const struct opt_word logs[] = { { "text", LOG_TEXT }, { "json", LOG_JSON
 static const struct opt listen_opts[] = {
 	OPT_GROUP("STARTTLS"),
 	ROW(WORD, tls, "tls", 0, "MODE",
-	    "offer STARTTLS, or require it (not for a public MX: RFC 3207)", .words = tls_words,
-	    .initial = "offered"),
+	    "offer STARTTLS, or require it, which a public MX must not do (RFC 3207, section 4)",
+	    .words = tls_words, .initial = "offered"),
 	ROW(FLAG, implicit_tls, "implicit-tls", 0, NULL, "TLS from the first byte, no STARTTLS"),
 	ROW(STRS, exempt, "tls-exempt", 0, "ADDRESS",
 	    "recipient of mail in clear where TLS is required, such as that of TLS reports"),
@@ -69,7 +69,7 @@ static const struct opt listen_opts[] = {
 	ROW(WORD, bare_lf, "bare-lf", 0, "MODE",
 	    "lines of a client of --relay-from that end in LF alone; never the end of data",
 	    .words = bare_lfs, .initial = "refuse"),
-	ROW(STR, deliver, "deliver", 0, "WHERE",
+	ROW(STRS, deliver, "deliver", 0, "WHERE",
 	    "maildir:DIR, maildir:DIR/%d/%u, mbox:FILE, command:PROGRAM ARG..., lmtp:SOCKET, queue "
 	    "or discard"),
 	ROW(STR, queue, "queue", 0, "DIR",

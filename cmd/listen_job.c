@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/identity.h"
 #include "app/store/places.h"
@@ -208,21 +209,24 @@ set_up_store(const struct listen_options *options, struct arena *arena, struct l
 	struct smtp_server_config *config = &job->config;
 	struct store *store = &job->receiver.store;
 	struct spool spool;
-	bool queue = options->deliver != NULL && strcmp(options->deliver, "queue") == 0;
+	const char *where = options->deliver.n == 1 ? options->deliver.v[0] : NULL;
+	bool queue = where != NULL && strcmp(where, "queue") == 0;
 
-	if (options->deliver == NULL)
+	if (options->deliver.n > 1)
+		return fail_set(&job->why, FAIL_USAGE,
+		    "--deliver is given %zu times: mail goes to one place", options->deliver.n);
+	if (where == NULL)
 		return fail_set(&job->why, FAIL_USAGE, "--deliver is missing: " STORE_EXPECTED);
 	if (queue && route_spool(&spool, options->queue, arena, &job->why) != 0)
 		return -1;
 	if (queue)
 		spool.bounds = options->bounds;
-	if (store_open(store, options->deliver, &job->receiver.accept, queue ? &spool : NULL,
-		&job->why) != 0)
+	if (store_open(store, where, &job->receiver.accept, queue ? &spool : NULL, &job->why) != 0)
 		return -1;
 	store->command_ms = options->command_ms;
 	store->mark = options->mark;
 	if (options->clear_folder != NULL &&
-	    store_set_clear_folder(store, options->deliver, options->clear_folder, &job->why) != 0)
+	    store_set_clear_folder(store, where, options->clear_folder, &job->why) != 0)
 		return -1;
 	config->requiretls = store_keeps_requiretls(store);
 	config->dsn = store->kind == STORE_QUEUE;
@@ -253,12 +257,42 @@ set_up_allow(const struct listen_options *options, struct listen_job *job, struc
 	return 0;
 }
 
+/* A file that cannot be made is told now, not in a minute. That of a receiver that runs is not touched. */
+static int
+set_up_stats(const struct listen_options *options, struct arena *arena, struct listen_job *job)
+{
+	job->receiver.stats = &job->stats;
+	job->stats_path = options->stats;
+	if (job->stats_path == NULL)
+		return 0;
+	const char *slash = strrchr(job->stats_path, '/');
+	const char *folder = slash == NULL ? "."
+					   : arena_strndup(arena, job->stats_path,
+						 (size_t)(slash - job->stats_path) + 1);
+	if (access(folder, W_OK | X_OK) != 0)
+		return fail_errno(&job->why, FAIL_CANT_CREATE, "cannot write %s", job->stats_path);
+	return 0;
+}
+
+static void
+set_up_listener(const struct listen_options *options, struct listen_job *job)
+{
+	unsigned descriptors = socket_descriptor_limit();
+
+	job->listener.receiver = &job->receiver;
+	job->listener.drain_ms = options->drain_ms;
+	job->listener.max_connections = (unsigned)options->max_connections;
+	if (job->listener.max_connections + 64 > descriptors)
+		job->listener.max_connections = descriptors > 128 ? descriptors - 64 : 64;
+	job->listener.max_per_network = (unsigned)options->max_connections_per_address;
+	job->listener.max_per_minute = (unsigned)options->max_connections_per_minute;
+}
+
 int
 listen_job_set_up(struct listen_job *job, const struct listen_options *options,
     const struct strs *operands, struct arena *arena)
 {
 	struct smtp_server_config *config = &job->config;
-	unsigned descriptors = socket_descriptor_limit();
 
 	smtp_server_config_init(config);
 	config->hostname = options->hostname != NULL ? options->hostname : own_name(arena);
@@ -275,8 +309,8 @@ listen_job_set_up(struct listen_job *job, const struct listen_options *options,
 	config->tls_exempt = (const char *const *)options->exempt.v;
 	config->tls_exempt_n = options->exempt.n;
 	receiver_init(&job->receiver, config->hostname);
-	job->receiver.stats = &job->stats;
-	job->stats_path = options->stats;
+	if (set_up_stats(options, arena, job) != 0)
+		return -1;
 	if (check_hostname(config->hostname, &job->why) != 0)
 		return -1;
 	if (set_up_log(options, &job->receiver, &job->why) != 0)
@@ -302,13 +336,7 @@ listen_job_set_up(struct listen_job *job, const struct listen_options *options,
 		user_return();
 	if (stored != 0)
 		return -1;
-	job->listener.receiver = &job->receiver;
-	job->listener.drain_ms = options->drain_ms;
-	job->listener.max_connections = (unsigned)options->max_connections;
-	if (job->listener.max_connections + 64 > descriptors)
-		job->listener.max_connections = descriptors > 128 ? descriptors - 64 : 64;
-	job->listener.max_per_network = (unsigned)options->max_connections_per_address;
-	job->listener.max_per_minute = (unsigned)options->max_connections_per_minute;
+	set_up_listener(options, job);
 	config->trace = options->verbose > 1 ? trace : NULL;
 	config->busy = &job->listener.busy;
 	return options->stdio || options->self_check ? 0 : open_sockets(job, n, &job->why);

@@ -15,9 +15,9 @@
 enum { LOG_TEXT, LOG_JSON };
 
 struct listen_options {
-	const char *hostname, *deliver, *queue, *policy, *log_to, *client_ca, *stats, *clear_folder,
+	const char *hostname, *queue, *policy, *log_to, *client_ca, *stats, *clear_folder,
 	    *user; /* NULL: not given */
-	struct strs certs, keys, accept, relay_from, faults, allow, exempt;
+	struct strs deliver, certs, keys, accept, relay_from, faults, allow, exempt;
 	int64_t max_size, max_recipients, max_messages, max_errors, max_connections,
 	    max_connections_per_address, max_connections_per_minute;
 	int64_t timeout_ms, lifetime_ms, handshake_ms, drain_ms, commit_helpers, command_ms,

@@ -185,7 +185,7 @@ complete -c mxtls -n '__fish_seen_subcommand_from policy' -l json -d 'one JSON o
 complete -c mxtls -n '__fish_seen_subcommand_from policy' -s v -l verbose -d 'show the SMTP dialogue on standard error'
 complete -c mxtls -n '__fish_seen_subcommand_from policy' -l help -d 'print this text and exit'
 complete -c mxtls -n __fish_use_subcommand -a listen -d 'receive mail, STARTTLS off, offered or required'
-complete -c mxtls -n '__fish_seen_subcommand_from listen' -l tls -x -a 'off offered required' -d 'offer STARTTLS, or require it (not for a public MX: RFC 3207)'
+complete -c mxtls -n '__fish_seen_subcommand_from listen' -l tls -x -a 'off offered required' -d 'offer STARTTLS, or require it, which a public MX must not do (RFC 3207, section 4)'
 complete -c mxtls -n '__fish_seen_subcommand_from listen' -l implicit-tls -d 'TLS from the first byte, no STARTTLS'
 complete -c mxtls -n '__fish_seen_subcommand_from listen' -l tls-exempt -x -d 'recipient of mail in clear where TLS is required, such as that of TLS reports'
 complete -c mxtls -n '__fish_seen_subcommand_from listen' -l cert -r -F -d 'certificate chain, PEM, leaf first'

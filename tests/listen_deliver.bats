@@ -272,3 +272,64 @@ two.test"
     run -78 timeout 10 "$MXTLS" listen --self-signed --relay-from 127.0.0.1 --policy "$D/policy" --deliver discard 127.0.0.1:0
     has "$D/policy:1"
 }
+
+@test "README: the host that takes mail for some users, as it is written there" {
+    local command
+    mkdir -p /etc/mxtls "$D/bin"
+    mount -t tmpfs etc /etc/mxtls
+    mount -t tmpfs -o mode=2775,gid="$(id -g mail)" mail /var/mail
+    printf 'ann@ok.test\nbob@ok.test # and nobody else\n' > /etc/mxtls/users
+    ln -s "$MXTLS" "$D/bin/mxtls"
+    cp "$CERTS/rsa.chain" "$D/chain.pem"
+    cp "$CERTS/rsa.key" "$D/key.pem"
+    cd "$D" || return
+    command=$(readme_commands "A host that takes mail for some users")
+    peer_start readme '^listening on 0' env ASAN_OPTIONS="$(reports_to_stderr "${ASAN_OPTIONS:-}")" PATH="$D/bin:$PATH" bash -c "exec $command"
+    run -0 mail 127.0.0.1:25 Ann@ok.test,bob@ok.test
+    run mail 127.0.0.1:25 carl@ok.test
+    has "550 5.1.1"
+    new_mail /var/mail/ok.test/ann 1
+    same "$(stat -c %U "$MAIL")" mail
+    new_mail /var/mail/ok.test/bob 1
+    peer_stop readme
+    same "$PEER_STATUS" 0
+}
+
+@test "bad configuration is told with what was expected, and nothing starts: not a socket, not a folder" {
+    local row status word options
+    install -d -m 500 -o nobody "$D/locked"
+    printf 'ok.test\nbad line\n' > "$D/users"
+    mkdir "$D/dir"
+    while IFS='|' read -r status options word; do
+        # shellcheck disable=SC2086 # words
+        run "-$status" timeout 10 "$MXTLS" listen --self-signed $options 192.0.2.66:25
+        has "$word"
+        has_not "listening"
+    done <<ROWS
+64|--deliver discard --deliver maildir:$D/two|--deliver is given 2 times: mail goes to one place
+64|--deliver discard --allow-from 192.0.2.0/33|--allow-from: '192.0.2.0/33' is no network: expected 192.0.2.0/24
+64|--deliver discard --relay-from 192.0.2|--relay-from: '192.0.2' is no address or network (expected 192.0.2.1, 192.0.2.0/24
+64|--deliver discard --tls-exempt nobody|--tls-exempt: 'nobody': no domain: expected user@domain
+64|--deliver discard --clear-folder clear|--clear-folder is for --deliver maildir:DIR, not 'discard'
+64|--deliver discard --client-cert required|--client-cert required needs --client-ca
+64|--deliver discard --user no-such-user|--user: there is no user 'no-such-user'
+64|--deliver discard --requird|unknown option
+64|--deliver discard --workers 65|option --workers: "65" is not a number from 0 to 64
+64|--deliver discard --max-connections-per-minute -1|"-1" is not a number from 0 to 65535
+64|--deliver discard --timeout 1e9|option --timeout: "1e9"
+64|--deliver discard --log xml|"xml"
+64|--deliver maildir:$D/made :25|':25' has no address in front of its port: expected 192.0.2.1:25, [2001:db8::1]:25 or, for every address, *:25
+64|--deliver maildir:$D/made 25|'25' has no address in front of its port
+66|--deliver discard --accept $D/none/x|--accept: cannot read $D/none/x: No such file or directory
+73|--deliver discard --stats $D/none/x|cannot write $D/none/x: No such file or directory
+73|--deliver discard --log-to $D/none/x|cannot open the log $D/none/x: No such file or directory
+73|--deliver maildir:$D/none/x|$D/none/x: No such file or directory
+73|--deliver maildir:$D/locked/x --user nobody|Permission denied
+73|--deliver mbox:$D/dir|$D/dir: Is a directory
+78|--deliver discard --client-ca $D/none|$D/none: no PEM certificates
+78|--deliver discard --accept $D/users|$D/users:2: "bad line" is neither domain nor address
+ROWS
+    # the port is free, and no folder was made on the way
+    run -1 bash -c 'exec 3<> /dev/tcp/192.0.2.66/25'
+    same "$(ls "$D")" "$(printf 'dir\nlocked\nusers')"
+}

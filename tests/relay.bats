@@ -251,3 +251,25 @@ PYTHON
     listen_stop_all
     umount "$D/small"
 }
+
+# bats test_tags=fibers
+@test "README: the relay for application servers with its policy, as they are written there" {
+    mx group 38 --spool "$D" 'send 220 mx' 'serve ehlo=STARTTLS'
+    mkdir "$D/bin" "$D/home"
+    ln -s "$MXTLS" "$D/bin/mxtls"
+    cd "$D" || return
+    export PATH=$D/bin:$PATH HOME=$D/home
+    readme_commands "A policy file names groups" > policy
+    run -0 mxtls policy check --policy policy
+    local -a commands
+    mapfile -t commands < <(readme_commands "A relay for application servers")
+    same "${#commands[@]}" 2
+    peer_start listens '^listening on ' bash -c "exec ${commands[0]}"
+    bash -c "exec ${commands[1]}" 3>&- &
+    RUNNER=$!
+    run -0 swaks_to 192.0.2.1:2525 bob@d38.test
+    peer_wait_line group 'S1 end'
+    same "$(wire group 1)" "EHLO STARTTLS tls EHLO MAIL RCPT DATA text QUIT"
+    peer_stop listens
+    same "$PEER_STATUS" 0
+}

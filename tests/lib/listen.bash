@@ -96,3 +96,10 @@ new_mail() {
     MAIL=${files[*]:(-1)}
     export MAIL
 }
+
+# readme_commands TITLE: the commands of the README below the line that begins so, a line each, without their prompts
+# and the & at their ends
+readme_commands() {
+    awk -v title="$1" 'index($0, title) == 1 { on = 1; next } on && /^    / { print; seen = 1; next } on && seen { exit }' "$ROOT/README.md" |
+        sed -e ':a' -e '/\\$/{N;s/\\\n *//;ba' -e '}' -e 's/^    [$#] //' -e 's/ &$//'
+}

@@ -69,6 +69,13 @@ listen_address_parse(struct slice text, struct listen_address *a_r, struct fail 
 	if (comma + 1 == text.n)
 		return fail_set(why, FAIL_USAGE, "'%.*s': a setting is expected behind the comma",
 		    (int)text.n, text.p);
+	/* an empty variable in a script is no wish to listen everywhere (reference F10) */
+	if (text.n == 0 || text.p[0] == ':' || slice_find(slice_sub(text, 0, comma), ':') == comma)
+		return fail_set(why, FAIL_USAGE,
+		    "'%.*s' has no address in front of its port: expected 192.0.2.1:25, "
+		    "[2001:db8::1]:25 "
+		    "or, for every address, *:25 or [::]:25",
+		    (int)text.n, text.n == 0 ? "" : text.p);
 	if (addr_parse(slice_sub(text, 0, comma), -1, &a_r->at, why) != 0)
 		return -1;
 	return parse_settings(slice_sub(text, comma + 1, text.n), a_r, why);
