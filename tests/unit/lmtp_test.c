@@ -218,6 +218,52 @@ TEST(the_dialogue_as_it_is_heard)
 	message_fini(&m);
 }
 
+/* RFC 6531 s3.4, RFC 6152: each where it is offered and needed, by whatever */
+TEST(MAIL_asks_for_8BITMIME_and_SMTPUTF8_where_they_are_offered_and_needed)
+{
+	static const struct {
+		const char *ehlo, *sender, *rcpt;
+		bool has_8bit, header_utf8;
+		const char *want;
+	} rows[] = {
+		{ "250-x|250-8BITMIME|250 SMTPUTF8", "a@x.test", "b@h.test", false, false, "" },
+		{ "250-x|250-8BITMIME|250 SMTPUTF8", "a@x.test", "b@h.test", true, false,
+		    " BODY=8BITMIME" },
+		{ "250-x|250-8BITMIME|250 SMTPUTF8", "a@x.test", "b@h.test", true, true,
+		    " BODY=8BITMIME SMTPUTF8" },
+		{ "250-x|250-8BITMIME|250 SMTPUTF8", "\xc3\xbc@x.test", "b@h.test", false, false,
+		    " SMTPUTF8" },
+		{ "250-x|250 SMTPUTF8", "", "\xc3\xbc@h.test", true, false, " SMTPUTF8" },
+		{ "250 x", "\xc3\xbc@x.test", "\xc3\xbc@h.test", true, true, "" },
+	};
+	struct scratch dir;
+	struct message m = message_of("Subject: x\r\n\r\n");
+
+	scratch_begin(&dir);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct lmtp_rcpt r = { .mailbox = rows[i].rcpt };
+		struct lmtp_target target;
+		struct store store;
+		char script[200], want[200];
+		TEST_ROW("%zu", i);
+		m.sender = rows[i].sender;
+		m.has_8bit = rows[i].has_8bit;
+		m.sender_utf8 = rows[i].header_utf8;
+		snprintf(script, sizeof(script), "220 x|%s|250 ok|250 a|354 go|text|250 a|221 bye",
+		    rows[i].ehlo);
+		store_start(&store, &dir, script);
+		CHECK_INT(lmtp_target_parse(store.path, &target, NULL), 0);
+		lmtp_deliver(&target, "h", &m, &r, 1, WAIT_MS, clock_deadline(WAIT_MS));
+		store_end(&store);
+		CHECK(r.done);
+		snprintf(
+		    want, sizeof(want), "\nMAIL FROM:<%s>%s\r\n", rows[i].sender, rows[i].want);
+		CHECK(strstr(scratch_read(&dir, "heard"), want) != NULL);
+	}
+	scratch_end(&dir);
+	message_fini(&m);
+}
+
 TEST(nobody_listens_or_nobody_answers)
 {
 	struct scratch dir;

@@ -328,7 +328,8 @@ check_trailer(int fd, int64_t size, int64_t *crs_r, struct fail *why)
 
 	if (rc != 0)
 		return rc;
-	char *data = mem_alloc(READ_BYTES);
+	/* memory is zeroed, and most messages are small */
+	char *data = mem_alloc(bytes < READ_BYTES ? (size_t)bytes + 1 : READ_BYTES);
 	for (int64_t at = 0; at < bytes && rc == 0; at += READ_BYTES) {
 		size_t n = bytes - at < READ_BYTES ? (size_t)(bytes - at) : READ_BYTES;
 		rc = read_at(fd, data, n, at, why);

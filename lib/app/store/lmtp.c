@@ -1,15 +1,18 @@
 #include "app/store/lmtp.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "io/socket.h"
 #include "smtp/client.h"
 #include "smtp/data.h"
 
 #define CHUNK_BYTES 16384
+#define LMTP_PARAMS_BYTES 32
 
 struct dialogue {
 	struct smtp_client client;
@@ -145,15 +148,40 @@ outcomes(struct dialogue *d, struct fail *why)
 	return 0;
 }
 
+/* An address or header in UTF-8: whoever it is that needs the extension (RFC 6531 s3.1). */
+static bool
+needs_utf8(const struct dialogue *d)
+{
+	bool needs = d->message->sender_utf8 || !text_is_ascii(slice_str(d->message->sender));
+
+	for (size_t i = 0; i < d->n && !needs; i++)
+		needs = !text_is_ascii(slice_str(d->rcpts[i].mailbox));
+	return needs;
+}
+
+/*
+ * What the store does not offer is not asked for, and the message goes to it all the same: it is the last one, and
+ * bytes are all that it keeps.
+ */
+static void
+mail_params(const struct dialogue *d, char out[LMTP_PARAMS_BYTES])
+{
+	unsigned caps = d->client.ehlo.caps;
+
+	snprintf(out, LMTP_PARAMS_BYTES, "%s%s",
+	    d->message->has_8bit && (caps & EHLO_8BITMIME) != 0 ? " BODY=8BITMIME" : "",
+	    (caps & EHLO_SMTPUTF8) != 0 && needs_utf8(d) ? " SMTPUTF8" : "");
+}
+
 static int
 transaction(struct dialogue *d, const char *helo, struct fail *why)
 {
+	char params[LMTP_PARAMS_BYTES];
 	size_t accepted;
 
 	if (hello(d, helo, why) != 0)
 		return -1;
-	const char *params =
-	    d->message->has_8bit && (d->client.ehlo.caps & EHLO_8BITMIME) ? " BODY=8BITMIME" : "";
+	mail_params(d, params);
 	if (smtp_mail(&d->client, d->message->sender, params, step(d), why) != 0 ||
 	    recipients(d, &accepted, why) != 0)
 		return -1;

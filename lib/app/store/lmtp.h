@@ -7,7 +7,7 @@
 /*
  * LMTP (RFC 2033) as a client: a message to a local mail store, such as Dovecot's, over a Unix socket or a
  * TCP connection on this machine. One transaction; after the final dot each recipient has an answer of
- * its own.
+ * its own. 8BITMIME and SMTPUTF8 (RFC 6531) are asked for where they are needed and offered.
  */
 struct lmtp_target {
 	const char *path; /* of a Unix socket; NULL: addr */

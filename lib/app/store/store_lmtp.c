@@ -66,6 +66,7 @@ hand_over(struct store_mail *m, struct store_text *text, int64_t deadline, struc
 	arena_init(&message.arena);
 	message.sender = smtp_path_text(&session->sender, &message.arena);
 	message.has_8bit = session->body_8bit;
+	message.sender_utf8 = session->smtputf8;
 	message.text = (struct tempfile){ .fd = text->file.fd };
 	message.stored.lf = true;
 	message.stored.bytes = (int64_t)text->file.bytes;
