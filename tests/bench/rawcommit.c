@@ -4,7 +4,7 @@
  *
  *   rawcommit DIR PROCESSES SECONDS link|rename
  *
- * DIR must exist. Prints files per second.
+ * The parent of DIR must exist. Prints files per second.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -61,6 +61,7 @@ main(int argc, char **argv)
 		return 64;
 	long processes = strtol(argv[2], NULL, 10), seconds = strtol(argv[3], NULL, 10);
 	int by_rename = strcmp(argv[4], "rename") == 0;
+	mkdir(argv[1], 0700);
 	int tmp = open_dir(argv[1], "tmp"), new = open_dir(argv[1], "new");
 	long *counts = mmap(NULL, (size_t)processes * sizeof(*counts), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);

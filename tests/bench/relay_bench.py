@@ -7,13 +7,24 @@ from commit import rate
 from measure import Failed, Table, median, ratio
 
 
+RUNS = (
+    ("postfix", "intake", "Postfix, into its queue"),
+    ("opensmtpd", "intake", "OpenSMTPD, into its queue: it does not sync"),
+    ("mxtls", "intake", "mxtls, into the queue"),
+    ("mxtls", "maildir", "mxtls, into a maildir"),
+    ("postfix", "relay", "Postfix, through it to smtp-sink"),
+    ("mxtls", "relay", "mxtls, through it to smtp-sink"),
+)
+
+
 def seconds(bench, who, messages, what):
     """Seconds for so many messages from the same generator, with fsync, on the same disk."""
+    folder = (bench.dir / "disk").resolve()
     result = subprocess.run(
-        [bench.root / "tests/box", bench.root / "tests/bench/relay_rate.sh", (bench.build / "mxtls").resolve(), who,
-         str(messages), what],
+        [bench.root / "tests/bench/disk", folder, bench.root / "tests/box", bench.root / "tests/bench/relay_rate.sh",
+         (bench.build / "mxtls").resolve(), who, str(messages), what],
         stdout=subprocess.PIPE, stderr=open(bench.log, "ab"), timeout=600, check=False, env=dict(
-            os.environ, QUEUE_DISK=str((bench.dir / "relay-disk").resolve())),
+            os.environ, QUEUE_DISK=str(folder / "relay")),
     )  # fmt: skip
     if result.returncode != 0:
         raise Failed(f"relay: {who} did not take everything, see {bench.log}")
@@ -22,20 +33,18 @@ def seconds(bench, who, messages, what):
 
 def measure(bench):
     messages = 1000 if bench.quick else 5000
-    raw, taken, relayed = [], {"mxtls": [], "postfix": []}, {"mxtls": [], "postfix": []}
+    raw, rates = [], {run: [] for run in RUNS}
     for _ in range(bench.pairs):
         raw.append(rate(bench, "rawcommit", 16, bench.commit_seconds, "rename"))
-        for who in taken:
-            taken[who].append(messages / seconds(bench, who, messages, "intake"))
-            relayed[who].append(messages / seconds(bench, who, messages, "relay"))
+        for run in RUNS:
+            rates[run].append(messages / seconds(bench, run[0], messages, run[1]))
     table = Table("relay: 5 KB messages a second by 16 sessions of smtp-source, on a disk", "", "a second", "to Postfix",
                   "to the raw rate")  # fmt: skip
-    table.row("write, fsync, rename, fsync by 16 processes", median(raw), "", "1")
-    for title, rates in (("into the queue", taken), ("through it to smtp-sink", relayed)):
-        for who, name in (("postfix", "Postfix"), ("mxtls", "mxtls")):
-            table.row(
-                f"{name}, {title}", round(median(rates[who])),
-                ratio(m / p for m, p in zip(rates[who], rates["postfix"])),
-                ratio(m / r for m, r in zip(rates[who], raw)),
-            )  # fmt: skip
+    table.row("write, fsync, rename, fsync by 16 processes", round(median(raw)), "", "1")
+    for run in RUNS:
+        beside = rates[RUNS[4] if run[1] == "relay" else RUNS[0]]
+        table.row(
+            run[2], round(median(rates[run])), ratio(m / p for m, p in zip(rates[run], beside)),
+            ratio(m / r for m, r in zip(rates[run], raw)),
+        )  # fmt: skip
     bench.say(table)

@@ -1,7 +1,8 @@
 #!/bin/bash
-# tests/box tests/bench/relay_rate.sh MXTLS mxtls|postfix MESSAGES intake|relay: 5 KB messages from Postfix's smtp-source,
-# 16 sessions at once, into a queue on a disk (intake), or through it to Postfix's smtp-sink (relay). Prints the
-# seconds until the last one was acknowledged, or had arrived. Runs in tests/box.
+# tests/box tests/bench/relay_rate.sh MXTLS mxtls|postfix|opensmtpd MESSAGES intake|maildir|relay: 5 KB messages from
+# Postfix's smtp-source, 16 sessions at once, into a queue on a disk (intake), mailboxes (mxtls only), or through the
+# queue to Postfix's smtp-sink (relay, not OpenSMTPD). Prints the seconds until the last one was acknowledged, or had
+# arrived. Runs in tests/box.
 set -eu
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 mxtls=$1 who=$2 messages=$3 what=$4
@@ -27,8 +28,13 @@ start_sink() {
 
 start_mxtls() {
     printf 'default may\npolicy ip:127.0.0.0/8 may\n' > "$BOX/policy"
-    peer_start relay '^listening' "$mxtls" listen --tls off --hostname relay.example --relay-from 127.0.0.1 --commit-helpers 4 \
-        --deliver queue --queue "$disk/queue" --policy "$BOX/policy" 127.0.0.1:2525
+    local -a deliver=(queue --queue "$disk/queue" --policy "$BOX/policy")
+    if [ "$what" = maildir ]; then
+        deliver=("maildir:$disk/mail" --accept example.test)
+        to=u@example.test
+    fi
+    peer_start relay '^listening' "$mxtls" listen --tls off --hostname relay.example --relay-from 127.0.0.1 \
+        --commit-helpers 16 --deliver "${deliver[@]}" 127.0.0.1:2525
     if [ "$what" = relay ]; then
         "$mxtls" queue run --loop 1m --queue "$disk/queue" --policy "$BOX/policy" --helo relay.example --resolver 127.0.0.1:9 \
             > "$BOX/runner.log" 2>&1 &
@@ -53,7 +59,8 @@ mynetworks = 127.0.0.0/8
 default_process_limit = 100
 smtp_tls_security_level = none
 CONF
-    if [ "$what" = intake ]; then echo 'defer_transports = smtp' >> "$dir/main.cf"; fi
+    # what is held costs its queue manager nothing
+    if [ "$what" = intake ]; then echo 'smtpd_data_restrictions = check_client_access static:HOLD' >> "$dir/main.cf"; fi
     {
         postfix_services
         echo "127.0.0.1:2525 inet n - n - 100 smtpd"
@@ -62,18 +69,38 @@ CONF
     peer_start postfix 'daemon started' "${master[@]}" -s -c "$dir"
 }
 
-waiting() {
-    if [ "$who" = mxtls ]; then
-        find "$disk/queue/q" -type f 2> /dev/null | wc -l
-    else
-        find "$disk/postfix/incoming" "$disk/postfix/active" "$disk/postfix/deferred" -type f 2> /dev/null | wc -l
-    fi
+start_opensmtpd() {
+    # paths that are compiled in; the mounts are the box's
+    mount -t tmpfs -o mode=755,size=16m box /var/lib
+    mount -t tmpfs -o mode=755,size=16m box /var/spool
+    mkdir -p /var/lib/opensmtpd/empty "$dir"
+    mkdir -m 711 "$disk/smtpd" /var/spool/smtpd
+    mount --bind "$disk/smtpd" /var/spool/smtpd
+    cat > "$dir/conf" << 'CONF'
+smtp limit max-mails 1000000
+listen on 127.0.0.1 port 2525 hostname relay.example
+action "out" relay host smtp://127.0.1.1
+match from any for any action "out"
+CONF
+    deb_command opensmtpd smtpd
+    peer_start opensmtpd 'will accept at most' "${DEB_COMMAND[@]}" -d -v -P mta -f "$dir/conf"
 }
 
+waiting() {
+    local -a places=("$disk/queue/q") name=()
+    case $who in
+    mxtls) if [ "$what" = maildir ]; then places=("$disk/mail/new"); fi ;;
+    postfix) places=("$disk"/postfix/{incoming,active,deferred,hold}) ;;
+    opensmtpd) places=("$disk/smtpd/queue") name=(-name message) ;;
+    esac
+    find "${places[@]}" -type f "${name[@]}" 2> /dev/null | wc -l
+}
+
+to='u@[127.0.1.1]'
 "start_$who"
 if [ "$what" = relay ]; then start_sink; fi
 # what is made at the first message is not measured
-postfix_run smtp-source -d -m 16 -s 16 -l 5120 -f a@client.example -t 'u@[127.0.1.1]' 127.0.0.1:2525
+postfix_run smtp-source -d -m 16 -s 16 -l 5120 -f a@client.example -t "$to" 127.0.0.1:2525
 if [ "$what" = relay ]; then
     until [ "$(waiting)" = 0 ]; do sleep 0.05; done
 else
@@ -81,10 +108,10 @@ else
 fi
 sync
 START=$EPOCHREALTIME
-postfix_run smtp-source -d -m "$messages" -s 16 -l 5120 -f a@client.example -t 'u@[127.0.1.1]' 127.0.0.1:2525
+postfix_run smtp-source -d -m "$messages" -s 16 -l 5120 -f a@client.example -t "$to" 127.0.0.1:2525
 if [ "$what" = relay ]; then until [ "$(waiting)" = 0 ]; do sleep 0.02; done; fi
 awk -v a="$START" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.3f\n", b - a }'
-if [ "$what" = intake ] && [ "$who" = mxtls ] && [ "$(waiting)" != $((messages + 16)) ]; then exit 1; fi
+if [ "$what" != relay ] && [ "$(waiting)" != $((messages + 16)) ]; then exit 1; fi
 if [ -n "${runner:-}" ]; then
     kill "$runner"
     wait "$runner" || true

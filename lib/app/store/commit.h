@@ -18,12 +18,14 @@
  * pair and waits; a helper takes up to COMMIT_BATCH requests that wait there, syncs each file,
  * gives each its name, syncs each directory once and answers all (group commit). Without helpers
  * the same work is done in the calling process, which then blocks: for --stdio, for children with
- * one message, and without fibers.
+ * one message, and without fibers. A helper syncs the files of its group one after the other, several
+ * helpers do so at once: the more of them, the more files share one commit of the file system's
+ * journal. With as many as there are messages at a time a fast disk is used as by that many processes.
  *
  * Order (DECISIONS F42): every file of a request is synced before the first gets its name. What an
  * fsync reports is final: the pages are lost, the file is unlinked, nothing is synced twice.
  */
-#define COMMIT_HELPERS_MAX 4
+#define COMMIT_HELPERS_MAX 16
 #define COMMIT_BATCH 16       /* requests that share one directory sync */
 #define COMMIT_OUTSTANDING 32 /* requests at one helper: the next batch waits there already */
 #define COMMIT_DATA_BYTES (1024 * 1024)
