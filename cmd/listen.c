@@ -269,6 +269,7 @@ job_main(void *arg)
 	signals_catch(SIGTERM);
 	signals_catch(SIGHUP);
 	signals_catch(SIGUSR1);
+	signals_catch(WORKERS_RETIRE);
 	/* without fibers each session is a child of its own, which commits for itself */
 	if (!sched_has_fibers())
 		job->receiver.store.commit = NULL;

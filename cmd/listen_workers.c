@@ -223,6 +223,7 @@ listen_workers_run(struct listen_workers *lw, struct fail *why)
 		.tick = tick,
 		.tick_ms = TICK_MS,
 		.arg = s,
+		.retire_ms = lw->listener->drain_ms,
 		/* their own patience first */
 		.drain_ms = lw->listener->drain_ms + 10000 };
 	for (size_t i = 0; i < lw->listener->n; i++)

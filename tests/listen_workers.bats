@@ -192,16 +192,19 @@ fingerprint() {
     kill -HUP "$(peer_pid reload)"
     listen_said reload "reloaded$"
     wait_until changed "$old"
-    # in a transaction it may finish in the old worker
     new=$(fingerprint)
     [ "$new" != "$old" ]
+    # in the old worker the session goes on as if nothing had been
     say "RCPT TO:<u@ok.test>"
     hear 250
     say DATA
     hear 354
     say "."
     hear 250
-    hear 421
+    say NOOP
+    hear 250
+    say QUIT
+    hear 221
     for pid in $pids; do wait_until gone "$pid"; done
     pids=$(workers reload | tr '\n' ' ')
     echo broken > "$D/key.pem"
@@ -209,6 +212,20 @@ fingerprint() {
     listen_said reload "not reloaded, everything stays as it was"
     same "$(workers reload | tr '\n' ' ')" "$pids"
     same "$(fingerprint)" "$new"
+}
+
+# bats test_tags=fibers
+@test "SIGHUP: who is still there when --drain is over gets 421 from the old worker" {
+    start drained --self-signed --workers 1 --drain 300ms --deliver discard
+    local pid
+    pid=$(workers drained)
+    dial "$AT"
+    hear 220
+    kill -HUP "$(peer_pid drained)"
+    listen_said drained "reloaded$"
+    hear 421
+    wait_until gone "$pid"
+    run -0 mail a@sender.test
 }
 
 changed() {

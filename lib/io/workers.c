@@ -24,7 +24,8 @@ struct slot {
 	struct child child;
 	unsigned number;
 	int64_t began;
-	bool old; /* told to finish */
+	bool old;       /* told to take no more work */
+	int64_t finish; /* when it is told to finish what it has */
 };
 
 struct supervisor {
@@ -57,7 +58,7 @@ start_worker(struct supervisor *s, unsigned number, struct fail *why)
 
 	if (s->n == SLOTS)
 		return fail_set(why, FAIL_OS, "%d %ss are there already", SLOTS, s->w->name);
-	*slot = (struct slot){ .number = number, .began = clock_ms() };
+	*slot = (struct slot){ .number = number, .began = clock_ms(), .finish = DEADLINE_NEVER };
 	if (child_fork(&slot->child, worker_main, &start, s->w->keep_fds, s->w->keep_n, why) != 0)
 		return -1;
 	s->n++;
@@ -87,8 +88,9 @@ plan_replacement(struct supervisor *s, const struct slot *slot)
 static void
 tell_end(const struct supervisor *s, const struct slot *slot, int status)
 {
-	/* one that was told to finish before it listened for that has no work to lose */
-	if (slot->old && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM)
+	/* one that was told before it listened for that has no work to lose */
+	if (slot->old && WIFSIGNALED(status) &&
+	    (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == WORKERS_RETIRE))
 		return;
 	if (WIFSIGNALED(status))
 		log_error("%s %u (process %ld) died of signal %d: its sessions are lost",
@@ -136,7 +138,20 @@ restart_due(struct supervisor *s)
 	}
 }
 
-/* New workers, then the old ones finish: there is no moment without any. */
+/* Who still has work when its time is over. */
+static void
+finish_due(struct supervisor *s)
+{
+	int64_t now = clock_ms();
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->slots[i].finish <= now) {
+			s->slots[i].finish = DEADLINE_NEVER;
+			child_kill(&s->slots[i].child, SIGTERM);
+		}
+}
+
+/* New workers, then the old ones retire: there is no moment without any. */
 static void
 take_over(struct supervisor *s)
 {
@@ -157,8 +172,12 @@ take_over(struct supervisor *s)
 			s->restart[number] = clock_deadline(1000);
 		}
 	for (size_t i = 0; i < before; i++) {
-		s->slots[i].old = true;
-		child_kill(&s->slots[i].child, SIGTERM);
+		struct slot *slot = &s->slots[i];
+		if (slot->old)
+			continue;
+		slot->old = true;
+		slot->finish = clock_deadline(s->w->retire_ms);
+		child_kill(&slot->child, WORKERS_RETIRE);
 	}
 	log_info("reloaded");
 }
@@ -171,6 +190,9 @@ next_wake(const struct supervisor *s)
 	for (unsigned number = 0; number < s->w->n; number++)
 		if (s->restart[number] < wake)
 			wake = s->restart[number];
+	for (size_t i = 0; i < s->n; i++)
+		if (s->slots[i].finish < wake)
+			wake = s->slots[i].finish;
 	return wake;
 }
 
@@ -216,6 +238,7 @@ supervise(struct supervisor *s)
 		if (signals_stop_seen() != 0)
 			return;
 		restart_due(s);
+		finish_due(s);
 		if (s->w->tick != NULL && s->w->tick_ms > 0 && clock_ms() >= s->tick) {
 			s->tick = clock_deadline(s->w->tick_ms);
 			if (s->w->tick(s->w->arg))

@@ -1,6 +1,7 @@
 #ifndef IO_WORKERS_H
 #define IO_WORKERS_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -9,6 +10,7 @@
 #include "base/fail.h"
 
 #define WORKERS_MAX 64
+#define WORKERS_RETIRE SIGUSR2
 #define WORKERS_KEEP_MAX 12 /* what child_fork can keep, less what a caller may add */
 
 /*
@@ -17,7 +19,8 @@
  *
  * INT, TERM: the workers are told to finish (TERM); after drain_ms, or at a second signal, they are
  * killed. HUP: reload() prepares what the next workers get; when it succeeds new ones take over and
- * the old ones are told to finish; when it fails everything stays.
+ * the old ones are told to take no more work (WORKERS_RETIRE), and to finish (TERM) when they still have some
+ * after retire_ms; when it fails everything stays.
  */
 struct workers {
 	unsigned n;       /* 1 to WORKERS_MAX */
@@ -37,7 +40,7 @@ struct workers {
 	bool (*tick)(void *arg);
 	int64_t tick_ms;
 	void *arg;
-	int64_t drain_ms;
+	int64_t retire_ms, drain_ms;
 	int keep_fds[WORKERS_KEEP_MAX];
 	size_t keep_n;
 };

@@ -16,6 +16,7 @@
 #include "io/sched.h"
 #include "io/signals.h"
 #include "io/socket.h"
+#include "io/workers.h"
 
 /* --- caps ----------------------------------------------------------------------------------------- */
 
@@ -276,6 +277,14 @@ look(struct listener *l, enum listener_look what)
 		l->look(l->look_ctx, what);
 }
 
+static void
+stop_accepting(struct listener *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		close(l->at[i].fd);
+	l->n = 0;
+}
+
 /* A caught signal: true when it says stop. */
 static bool
 take_signal(struct listener *l)
@@ -293,6 +302,9 @@ take_signal(struct listener *l)
 	case SIGUSR1:
 		look(l, LISTENER_STATUS);
 		return false;
+	case WORKERS_RETIRE:
+		stop_accepting(l);
+		return false;
 	default:
 		return signals_stop_seen() != 0;
 	}
@@ -307,8 +319,13 @@ accept_loop(struct listener *l, struct fail *why)
 		for (size_t i = 0; i < l->n; i++)
 			fds[i] = (struct io_fd){ l->at[i].fd, IO_READ, 0 };
 		fds[l->n] = (struct io_fd){ signals_fd(), IO_READ, 0 };
-		/* children that end are looked for now and then, when there are any; and the log */
-		int64_t deadline = clock_deadline(children == NULL ? FLOOD_WINDOW_MS : 100);
+		/* children that end are looked for now and then, when there are any, and sessions, when it
+		 * is about the last one; and the log */
+		bool retired = l->n == 0;
+		if (retired && children == NULL && listen_caps_own(l->caps) == 0)
+			return 0;
+		int64_t deadline =
+		    clock_deadline(children == NULL && !retired ? FLOOD_WINDOW_MS : 100);
 		struct fail wait_why;
 		if (io_wait_many(fds, l->n + 1, deadline, &wait_why) < 0 &&
 		    wait_why.code != FAIL_TIMEOUT) {
@@ -349,8 +366,7 @@ listener_run(struct listener *l, struct fail *why)
 		signals_stop_by_hand();
 	l->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	int ret = accept_loop(l, why);
-	for (size_t i = 0; i < l->n; i++)
-		close(l->at[i].fd);
+	stop_accepting(l);
 	if (l->reserve_fd >= 0)
 		close(l->reserve_fd);
 	if (sched_has_fibers()) {
