@@ -172,13 +172,20 @@ $(B)/tests/fuzz/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(B)/libmxtls.a
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
-# kill -9 and errors at every I/O call of the queue, some minutes; TORTURE="--action kill" for some of it.
+# kill -9 and errors at every I/O call of queue and receiver (TORTURE="--action kill" for some of it), sessions cut at
+# every byte, signals under load: half an hour. Each part has its line with the sum at the end.
 SHIM := $(B)/tests/torture/shim.so
 POISON := $(B)/tests/torture/poison.so
-.PHONY: torture
-torture: $(B)/mxtls $(SHIM)
+.PHONY: torture torture-queue torture-listen torture-cut torture-signals
+torture: torture-queue torture-listen torture-cut torture-signals
+torture-queue: $(B)/mxtls $(B)/mxtls-submit $(SHIM)
 	@tests/box python3 tests/torture/run.py $(abspath $(B)/mxtls) $(abspath $(SHIM)) $(TORTURE)
+torture-listen: $(B)/mxtls $(SHIM)
 	@tests/box python3 tests/torture/listen.py $(abspath $(B)/mxtls) $(abspath $(SHIM)) $(TORTURE)
+torture-cut: $(B)/mxtls
+	@tests/box python3 tests/torture/cut.py $(abspath $(B)/mxtls) $(CUT)
+torture-signals: $(B)/mxtls
+	@tests/box python3 tests/torture/signals.py $(abspath $(B)/mxtls) $(SIGNALS)
 $(B)/tests/torture/%.so: tests/torture/%.c
 	@mkdir -p $(@D)
 	$(call say,CC)

@@ -25,7 +25,7 @@ def start_listen(bench, at_once):
     # above 80 % of its connections it waits 10 s for a command: they are held longer than that
     server = Program(
         bench.log, bench.build / "mxtls", "listen", "--cert", bench.certs / "ecdsa.chain",
-        "--key", bench.certs / "ecdsa.key", "--deliver", "discard", "--hostname", "mx.example",
+        "--key", bench.certs / "ecdsa.key", "--deliver", "discard", "--hostname", "mx.example", "--workers", 0,
         "--max-connections", 2 * at_once, "127.0.0.1:0",
     )  # fmt: skip
     server.address = server.line(r"^listening on (\S+)$")

@@ -4,6 +4,8 @@ The torture of listen (make torture): kill -9 and errors at every I/O call of a 
 
     listen.py MXTLS SHIM [--sample N --seed S] [--scenario NAME] [--action NAME]
 
+Each delivery, and each once more with +workers: a supervisor and a worker in its sandbox.
+
 As run.py, whose shim it uses: each round has a server of its own under the shim, in a PID namespace, with a
 commit helper, and a client outside of it, who writes down what was acknowledged. Afterwards:
 
@@ -20,6 +22,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 from run import Torture, play
@@ -74,7 +77,8 @@ def text_of(token, size):
 
 
 class ListenTorture(Torture):
-    SCENARIOS = ["maildir", "maildirs", "mbox", "command", "lmtp", "queue"]
+    KINDS = ["maildir", "maildirs", "mbox", "command", "lmtp", "queue"]
+    SCENARIOS = [*KINDS, *(f"{kind}+workers" for kind in KINDS)]
 
     def __init__(self, args):
         super().__init__(args)
@@ -97,7 +101,8 @@ class ListenTorture(Torture):
         self.lmtp.wait()
         super().close()
 
-    def words(self, kind, place):
+    def words(self, scenario, place):
+        kind, _, workers = scenario.partition("+")
         where = {"maildir": f"maildir:{place}/box", "maildirs": f"maildir:{place}/%d/%u", "mbox": f"mbox:{place}/mbox",
                  "command": f"command:{self.command} {place}", "lmtp": f"lmtp:unix:{self.dir}/lmtp", "queue": "queue"}  # fmt: skip
         # in the sandbox the shim could not write down what it did
@@ -105,6 +110,7 @@ class ListenTorture(Torture):
         words += ["--deliver", where[kind]]
         if kind == "queue":
             words += ["--queue", f"{place}/queue", "--relay-from", "127.0.0.1", "--policy", self.policy]
+        words += ["--workers", "1" if workers else "0"]
         for user in USERS:
             words += ["--accept", user]
         return [*words, "127.0.0.1:0"]
@@ -114,10 +120,15 @@ class ListenTorture(Torture):
 
     # --- one server
 
-    def serve(self, kind, place, tokens, **how):
+    def serve(self, scenario, place, tokens, action="", **how):
         """Messages to a server; {token: acknowledged}, and what it said on standard error."""
-        server = self.start(self.words(kind, place), **how)
+        kind, _, workers = scenario.partition("+")
+        frozen = bool(workers) and action == "kill"
+        server = self.start(self.words(scenario, place), action="freeze" if frozen else action, **how)
         acked = dict.fromkeys(tokens)
+        over = threading.Event()
+        if frozen:  # a worker may not kill its supervisor
+            threading.Thread(target=self.kill_when_frozen, args=(server, over)).start()
         try:
             port = self.port_of(server)
             if port:
@@ -132,9 +143,16 @@ class ListenTorture(Torture):
             acked["hangs"] = False
         finally:
             self.settle(kind, place, server)
+            over.set()
             server.kill()  # its namespace goes with it
             _, said = server.communicate()
         return acked, said.decode(errors="replace")
+
+    def kill_when_frozen(self, server, over):
+        while not over.wait(0.001):
+            if self.struck_call()[1]:
+                server.kill()
+                return
 
     def boxes(self, kind, place):
         return {"maildir": [f"{place}/box"], "maildirs": [f"{place}/ok.test/ann", f"{place}/ok.test/bob"]}.get(kind, [])
@@ -236,11 +254,8 @@ class ListenTorture(Torture):
         os.mkdir(place)
         name = f"tok-{os.getpid()}-{self.serial}"
         tokens = {f"{name}-{i}": size for i, size in enumerate(SIZES)}
-        struck = f"{self.dir}/struck"
-        if os.path.exists(struck):
-            os.unlink(struck)
         acked, said = self.serve(scenario, place, tokens, at=at, action=action)
-        call = open(struck).read().split("\n")[0] if os.path.exists(struck) else ""
+        _, call = self.struck_call()
         self.struck += bool(call)
         killed = action == "kill" and call != ""
         for problem in self.judge_round(scenario, place, name, tokens, acked, killed, call):
@@ -249,7 +264,8 @@ class ListenTorture(Torture):
         shutil.rmtree(place, ignore_errors=True)
         return bool(call)
 
-    def judge_round(self, kind, place, name, tokens, acked, killed, call):
+    def judge_round(self, scenario, place, name, tokens, acked, killed, call):
+        kind = scenario.partition("+")[0]
         problems = ["hangs"] if acked.pop("hangs", None) is not None else []
         if call == "" and not all(acked.values()):
             problems.append("refused without a fault")
@@ -257,7 +273,7 @@ class ListenTorture(Torture):
             killed = True  # what could not be unlinked is left
         # the same place, without the shim
         again = f"{name}-again"
-        after, said = self.serve(kind, place, {again: SIZES[0]})
+        after, said = self.serve(scenario, place, {again: SIZES[0]})
         if not after[again]:
             problems.append(f"does not go on: {said.strip()[-200:]}")
         found = self.found(kind, place, [*tokens, again], killed, problems)

@@ -74,9 +74,8 @@ class Torture:
         command = [program or self.args.mxtls, *words]
         if at is not None:
             with open(self.shm, "wb") as f:
-                f.write(struct.pack("Q", 0))
-            env.update(TORTURE_SHM=self.shm, TORTURE_AT=str(at), TORTURE_ACTION=action,
-                       TORTURE_LOG=f"{self.dir}/struck")
+                f.write(bytes(64))
+            env.update(TORTURE_SHM=self.shm, TORTURE_AT=str(at), TORTURE_ACTION=action)
             # the shell is the namespace's init and survives kill(-1)
             inner = ('LD_PRELOAD=$SHIM "$@"; status=$?; '
                      'while kill -0 -1 2> /dev/null; do sleep 0.01; done; exit $status')
@@ -165,11 +164,8 @@ class Torture:
         self.rounds += 1
         token = f"tok-{os.getpid()}-{self.serial}"
         queue = SPOOL if scenario.startswith("system") else f"{self.dir}/q{self.serial}"
-        struck = f"{self.dir}/struck"
-        open(struck, "w").close()
-        os.chmod(struck, 0o666)
         done, stored = getattr(self, scenario)(queue, token, at=at, action=action)
-        call = open(struck).read().split("\n")[0]
+        _, call = self.struck_call()
         self.struck += bool(call)
         killed = action == "kill" and call != ""
         problems = self.judge(queue, self.tokens(token, scenario), done, stored, killed)
@@ -225,8 +221,13 @@ class Torture:
     def count(self, scenario):
         """How many I/O calls there are without a fault."""
         self.round(scenario, 0, "")
+        return self.struck_call()[0]
+
+    def struck_call(self):
+        """How many I/O calls there were, and the name of the one that something was done to."""
         with open(self.shm, "rb") as f:
-            return struct.unpack("Q", f.read(8))[0]
+            calls, name = struct.unpack("Q56s", f.read(64))
+        return calls, name.rstrip(b"\0").decode()
 
 
 def play(kind):

@@ -2,13 +2,14 @@
  * The torture shim (LD_PRELOAD): counts the I/O calls of a program and all of its children in shared memory,
  * and at the k-th of them does what TORTURE_ACTION says.
  *
- *   TORTURE_SHM=FILE   8 bytes, made by the caller: the counter
+ *   TORTURE_SHM=FILE   64 bytes, made by the caller: the counter, and the name of the first call that something was done to
  *   TORTURE_AT=K       0: only count
  *   TORTURE_ACTION     kill: kill -9 to every process of the PID namespace
+ *                      freeze: the process stops there, and whoever sees the name kills all of them: where a
+ *                      sandbox lets no process kill others
  *                      eio, enospc, eintr, emfile: the call fails so
  *                      short: it does half of what was asked for
  *                      full: from that call on every call that needs space fails with ENOSPC
- *   TORTURE_LOG=FILE   gets a line when something was done: the call
  *
  * An error that the call cannot have is not given: then nothing happens in this run.
  */
@@ -35,40 +36,37 @@
 #define CAN_MFILE 4
 #define CAN_SHORT 8
 
-static uint64_t *counter, at;
-static const char *action = "", *log_path; /* the program may clear its environment */
+struct shared {
+	uint64_t counter;
+	char call[56];
+};
+
+static struct shared *shared;
+static uint64_t at;
+static const char *action = ""; /* the program may clear its environment */
 
 __attribute__((constructor)) static void
 start(void)
 {
 	const char *shm = getenv("TORTURE_SHM"), *k = getenv("TORTURE_AT");
 
-	log_path = getenv("TORTURE_LOG");
 	if (getenv("TORTURE_ACTION") != NULL)
 		action = getenv("TORTURE_ACTION");
 	at = k == NULL ? 0 : strtoull(k, NULL, 10);
 	int fd = shm == NULL ? -1 : (int)syscall(SYS_openat, AT_FDCWD, shm, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	void *p = mmap(NULL, sizeof(*counter), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *p = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	syscall(SYS_close, fd);
 	if (p != MAP_FAILED)
-		counter = p;
+		shared = p;
 }
 
 static void
 note(const char *call)
 {
-	char line[100];
-	int n = snprintf(line, sizeof(line), "%s\n", call);
-	int fd = log_path == NULL ? -1
-				  : (int)syscall(SYS_openat, AT_FDCWD, log_path,
-					O_WRONLY | O_APPEND | O_CREAT, 0600);
-
-	if (fd < 0)
-		return;
-	syscall(SYS_write, fd, line, n);
-	syscall(SYS_close, fd);
+	if (shared->call[0] == '\0')
+		strncpy(shared->call, call, sizeof(shared->call) - 1);
 }
 
 static int
@@ -83,9 +81,9 @@ give(const char *call, int error)
 static int
 strike(const char *call, int can)
 {
-	if (counter == NULL)
+	if (shared == NULL)
 		return 0;
-	uint64_t k = __atomic_add_fetch(counter, 1, __ATOMIC_SEQ_CST);
+	uint64_t k = __atomic_add_fetch(&shared->counter, 1, __ATOMIC_SEQ_CST);
 	if (at == 0 || k < at)
 		return 0;
 	if (strcmp(action, "full") == 0)
@@ -96,6 +94,11 @@ strike(const char *call, int can)
 		note(call);
 		kill(-1, SIGKILL);
 		_exit(137);
+	}
+	if (strcmp(action, "freeze") == 0) {
+		note(call);
+		for (;;)
+			syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
 	}
 	if (strcmp(action, "eio") == 0)
 		return give(call, EIO);
