@@ -105,12 +105,10 @@ class ListenTorture(Torture):
         kind, _, workers = scenario.partition("+")
         where = {"maildir": f"maildir:{place}/box", "maildirs": f"maildir:{place}/%d/%u", "mbox": f"mbox:{place}/mbox",
                  "command": f"command:{self.command} {place}", "lmtp": f"lmtp:unix:{self.dir}/lmtp", "queue": "queue"}  # fmt: skip
-        # in the sandbox the shim could not write down what it did
-        words = ["listen", "--workers", "0", "--tls", "off", "--hostname", "mx.test", "--commit-helpers", "1"]
+        words = ["listen", "--workers", "1" if workers else "0", "--tls", "off", "--hostname", "mx.test", "--commit-helpers", "1"]
         words += ["--deliver", where[kind]]
         if kind == "queue":
             words += ["--queue", f"{place}/queue", "--relay-from", "127.0.0.1", "--policy", self.policy]
-        words += ["--workers", "1" if workers else "0"]
         for user in USERS:
             words += ["--accept", user]
         return [*words, "127.0.0.1:0"]
