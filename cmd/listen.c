@@ -110,6 +110,8 @@ static const struct opt listen_opts[] = {
 	    .max = 10000, .initial = "10"),
 	ROW(INT, max_messages, "max-messages", 0, "N", "messages of a session; 0: no limit",
 	    .min = 0, .max = INT32_MAX, .initial = "0"),
+	ROW(INT, stop_after, "stop-after", 0, "N", "messages, then end as on SIGTERM; 0: never",
+	    .min = 0, .max = INT32_MAX, .initial = "0"),
 	ROW(DURATION, handshake_ms, "handshake-timeout", 0, "TIME", "for a TLS handshake at most",
 	    .min = 1, .initial = "30s"),
 	ROW(DURATION, drain_ms, "drain", 0, "TIME", "after SIGTERM, wait for sessions at most",
@@ -374,10 +376,10 @@ listen_run(const void *arg, const struct strs *operands)
 	if (options->workers == 0 && options->user != NULL && !options->self_check)
 		return command_usage_error(
 		    &cmd_listen, "--user is for workers, and --workers 0 has none");
-	if (options->workers == 0 && options->stats != NULL && !options->stdio &&
-	    !sched_wants_fibers())
-		return command_usage_error(
-		    &cmd_listen, "without fibers --stats needs workers, and --workers 0 has none");
+	if (options->workers == 0 && !options->stdio && !sched_wants_fibers() &&
+	    (options->stats != NULL || options->stop_after > 0))
+		return command_usage_error(&cmd_listen, "without fibers --stats and --stop-after "
+							"need workers, and --workers 0 has none");
 	if (operands->n > LISTEN_ADDRESSES)
 		return command_usage_error(&cmd_listen, "more than 7 ADDRESS:PORT");
 	struct listen_job *job = listen_job_new();

@@ -177,6 +177,7 @@ set_up_accept(const struct listen_options *options, struct arena *arena, struct 
 		return fail_set(&job->why, FAIL_USAGE,
 		    "--bare-lf normalize is for clients of --relay-from, and there are none");
 	job->receiver.normalize_lf = options->bare_lf != 0;
+	job->receiver.stop_after = (uint64_t)options->stop_after;
 	if (!accept->relays)
 		return 0;
 	if (policy == NULL)

@@ -19,7 +19,7 @@ struct listen_options {
 	    *user; /* NULL: not given */
 	struct strs deliver, certs, keys, accept, relay_from, faults, allow, exempt;
 	int64_t max_size, max_recipients, max_messages, max_errors, max_connections,
-	    max_connections_per_address, max_connections_per_minute;
+	    max_connections_per_address, max_connections_per_minute, stop_after;
 	int64_t timeout_ms, lifetime_ms, handshake_ms, drain_ms, commit_helpers, command_ms,
 	    fault_seed, workers;
 	struct queue_bounds bounds;

@@ -27,6 +27,7 @@ struct supervisor {
 	struct sandbox sandbox;
 	int tell[2]; /* workers tell of messages that were taken */
 	struct buf heard;
+	bool stopped; /* there were as many messages as were wanted */
 };
 
 /* --- what a worker still needs -------------------------------------------------------------------- */
@@ -148,6 +149,11 @@ hear(void *arg)
 	struct supervisor *s = arg;
 
 	inbound_hear(s->tell[0], &s->heard, s->lw->stats);
+	uint64_t most = s->lw->receiver->stop_after;
+	if (most > 0 && !s->stopped && s->lw->stats->total.messages >= most) {
+		s->stopped = true;
+		raise(SIGTERM);
+	}
 }
 
 static void

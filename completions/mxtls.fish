@@ -218,6 +218,7 @@ complete -c mxtls -n '__fish_seen_subcommand_from listen' -l timeout -x -d 'wait
 complete -c mxtls -n '__fish_seen_subcommand_from listen' -l lifetime -x -d 'of a session at most, without message text that keeps its rate'
 complete -c mxtls -n '__fish_seen_subcommand_from listen' -l max-errors -x -d 'errors of a session, then 421'
 complete -c mxtls -n '__fish_seen_subcommand_from listen' -l max-messages -x -d 'messages of a session; 0: no limit'
+complete -c mxtls -n '__fish_seen_subcommand_from listen' -l stop-after -x -d 'messages, then end as on SIGTERM; 0: never'
 complete -c mxtls -n '__fish_seen_subcommand_from listen' -l handshake-timeout -x -d 'for a TLS handshake at most'
 complete -c mxtls -n '__fish_seen_subcommand_from listen' -l drain -x -d 'after SIGTERM, wait for sessions at most'
 complete -c mxtls -n '__fish_seen_subcommand_from listen' -l commit-helpers -x -d 'processes that write messages to disk'

@@ -279,6 +279,21 @@ PYTHON
     new_mail "$D/timeout" 0
 }
 
+@test "--stop-after: the last message wanted gets its 250, and the receiver ends well" {
+    local workers
+    for workers in 0 2; do
+        if [ "$workers" = 0 ] && [ -n "${MXTLS_NO_FIBERS:-}" ]; then continue; fi
+        start "stops$workers" --stop-after 2 --workers "$workers"
+        printf 'Subject: x\r\n' > "$D/mail"
+        run -0 curl -sS --url "smtp://$AT/client.box.test" --mail-from a@sender.test --mail-rcpt u@ok.test -T "$D/mail"
+        run -0 curl -sS --url "smtp://$AT/client.box.test" --mail-from a@sender.test --mail-rcpt u@ok.test -T "$D/mail"
+        peer_end "stops$workers"
+        same "$PEER_STATUS" 0
+        new_mail "$D/stops$workers" 2
+        listen_said "stops$workers" '2 messages, 0 of them over TLS'
+    done
+}
+
 # bats test_tags=fibers
 @test "idle, dripping and flooding clients do not keep a good one from its 250" {
     local kind

@@ -63,7 +63,7 @@ PYTHON
     same "$output" 6
     same "$(find "$D" -name 'stats*')" "$D/stats"
     MXTLS_NO_FIBERS=1 run -64 "$MXTLS" listen --workers 0 --stats "$D/none" --tls off --deliver discard 127.0.0.1:0
-    has "without fibers --stats needs workers"
+    has "without fibers --stats and --stop-after need workers"
 }
 
 @test "--mark: fields say how it came, forged ones of ours are gone, those of others and the text stay (RFC 8601 s5)" {

@@ -89,15 +89,15 @@ log_forked(void)
 	return log_fd;
 }
 
+/* Without its end of line; line: the caller's to free. */
 static void
-write_json(int fd, enum log_level level, const char *text)
+note_json(enum log_level level, const char *text, struct buf *line)
 {
 	static const char *const words[] = { "error", "warning", "info", "debug" };
-	struct buf line;
 	struct json j;
 
-	buf_init(&line, 8 * LIMIT_LOG_LINE_BYTES);
-	json_init(&j, &line);
+	buf_init(line, 8 * LIMIT_LOG_LINE_BYTES);
+	json_init(&j, line);
 	json_object_begin(&j);
 	json_key(&j, slice_str("event"));
 	json_put_str(&j, "note");
@@ -108,6 +108,14 @@ write_json(int fd, enum log_level level, const char *text)
 	json_key(&j, slice_str("outcome"));
 	json_put_str(&j, text);
 	json_object_end(&j);
+}
+
+static void
+write_json(int fd, enum log_level level, const char *text)
+{
+	struct buf line;
+
+	note_json(level, text, &line);
 	buf_putc(&line, '\n');
 	if (write(fd, line.data, line.len) < 0) {
 		/* as below */
@@ -124,8 +132,14 @@ write_log(enum log_level level, const char *text, bool plain)
 	char head[128], time[32];
 	size_t n = 0;
 
-	if (log_to_syslog)
+	if (log_to_syslog && log_json && !plain) {
+		struct buf line;
+		note_json(level, text, &line);
+		syslog(priorities[level], "%s", buf_str(&line));
+		buf_free(&line);
+	} else if (log_to_syslog) {
 		syslog(priorities[level], "%s%s", plain ? "" : words[level], text);
+	}
 	if (log_fd < 0)
 		return;
 	if (!plain && log_json) {

@@ -22,7 +22,9 @@ struct receiver {
 	bool normalize_lf;  /* of clients that may relay: a bare LF is CRLF (DECISIONS F43) */
 	struct flood flood; /* bounds the log */
 	struct inbound_stats *stats; /* NULL: nobody asks */
-	int tell_fd;                 /* or a supervisor counts (app/listen/inbound_tell.h); -1 */
+	uint64_t
+	    stop_after; /* messages, then SIGTERM to this process, or the supervisor; 0: never */
+	int tell_fd;    /* or a supervisor counts (app/listen/inbound_tell.h); -1 */
 
 	/* counters */
 	uint64_t messages, messages_tls;
