@@ -21,6 +21,10 @@ lacks_add(struct sandbox_lacks *lacks, const char *part, const char *reason)
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#ifdef SANITIZED
+#include <sanitizer/common_interface_defs.h>
+#endif
+
 #include "base/library.h"
 
 /* --- landlock: files ------------------------------------------------------------------------------ */
@@ -199,6 +203,10 @@ int
 sandbox_enter(const struct sandbox *sandbox, struct sandbox_lacks *lacks_r, struct fail *why)
 {
 	lacks_r->n = 0;
+#ifdef SANITIZED
+	/* in here it could not open the file of its reports, and would end the process instead */
+	__sanitizer_set_report_path("stderr");
+#endif
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return fail_errno(why, FAIL_OS, "no_new_privs");
 	/* first the calls: afterwards no library can be opened */
