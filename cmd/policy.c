@@ -15,6 +15,7 @@
 #include "io/signals.h"
 #include "policy.h"
 #include "policy/mtasts_cache.h"
+#include "policy/sticky.h"
 #include "tls/verify.h"
 
 #define ROW(kind, member, ...) OPT_ROW(kind, struct policy_options, member, __VA_ARGS__)
@@ -253,11 +254,34 @@ explain_all(const struct policy_options *o, const struct strs *operands, struct 
 
 /* --- forget ---------------------------------------------------------------------------------------- */
 
+/* What sticky=yes has seen; nothing is said where there was nothing. */
+static int
+forget_sticky(const char *dir, const struct strs *operands, struct arena *arena)
+{
+	struct fail why;
+
+	if (dir == NULL || access(dir, F_OK) != 0)
+		return EX_OK;
+	struct sticky_store *store = sticky_new(dir, false);
+	int status = EX_OK;
+	for (size_t i = 1; i < operands->n; i++) {
+		const char *domain = dns_name_normalize(operands->v[i], arena, NULL);
+		int found = domain == NULL ? 0 : sticky_forget(store, domain, &why);
+		if (found < 0)
+			status = command_fail(&cmd_policy, &why);
+		else if (found > 0)
+			printf("%s: what was seen of it forgotten\n", domain);
+	}
+	sticky_free(store);
+	return status;
+}
+
 static int
 forget(const struct strs *operands, struct arena *arena)
 {
 	struct fail why;
 	const char *dir = places_state("sts", arena, &why);
+	const char *sticky_dir = places_state("sticky", arena, NULL);
 	struct mtasts_cache *cache;
 	int status = EX_OK;
 
@@ -276,7 +300,8 @@ forget(const struct strs *operands, struct arena *arena)
 				  : "no MTA-STS policy was remembered");
 	}
 	mtasts_cache_free(cache);
-	return status;
+	int other = forget_sticky(sticky_dir, operands, arena);
+	return status == EX_OK ? other : status;
 }
 
 static int
@@ -319,7 +344,8 @@ const struct command cmd_policy = {
 	    "host. explain tells for addresses "
 	    "or domains which rule applies, what they publish (DANE, MTA-STS), and what would "
 	    "happen at each of their hosts; nothing is sent. forget drops remembered MTA-STS "
-	    "policies. suggest proposes lines by what surveys and the delivery log tell. tlsrpt "
+	    "policies, and what sticky=yes has seen. suggest proposes lines by what surveys and "
+	    "the delivery log tell. tlsrpt "
 	    "shows what the sessions of a day were like, or writes the reports "
 	    "about it that domains ask for.",
 	.opts = policy_opts,

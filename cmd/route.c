@@ -133,7 +133,10 @@ set_up_sts(
 			options->ca_dir != NULL || options->read_only;
 	struct mtasts_options sts = { .resolver = route->deliver.resolver };
 	const char *dir = places_state("sts", arena, NULL);
+	const char *sticky = places_state("sticky", arena, NULL);
 
+	if (sticky != NULL)
+		route->deliver.sticky = route->sticky = sticky_new(sticky, own_view);
 	if (route->deliver.resolver == NULL)
 		return 0;
 	if (!own_view)
@@ -191,6 +194,7 @@ route_close(struct route *route)
 	mtasts_free(route->deliver.mtasts);
 	http_free(route->http);
 	mtasts_cache_free(route->cache);
+	sticky_free(route->sticky);
 	tls_trust_free(route->trust);
 	dns_resolver_free(route->deliver.resolver);
 	rules_free(route->rules);

@@ -86,6 +86,7 @@ struct route {
 	struct tls_trust *trust;
 	struct http *http;
 	struct mtasts_cache *cache;
+	struct sticky_store *sticky;
 	struct rule via;
 	struct local local;
 	struct dkim dkim;

@@ -681,7 +681,7 @@ policy a.test fingerprint\n|1|needs sha256=
 policy mx:a.test none\n|1|can only add
 default verify ca=/nonexistent\n|1|/nonexistent
 group x @nonexistent.list\n|1|nonexistent.list
-policy a.test dane-only sticky=yes\n|1|not supported
+policy a.test none sticky=yes\n|1|has no effect at level none
 ROWS
     mxtls_send 78 "${FROM[@]}" --policy /nonexistent/policy bob@d45.test
     [[ $stderr == *"/nonexistent/policy"* ]] || assert_fail "its name" "$stderr"

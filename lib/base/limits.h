@@ -116,6 +116,7 @@
 #define LIMIT_PID (1 << 22)          /* of Linux, 64 bits */
 /* every recipient of a big message deferred in words of its own for five days */
 #define LIMIT_JOURNAL_BYTES (512L * 1024 * 1024)
+#define LIMIT_STICKY_DOMAINS 100000          /* remembered by sticky=yes, a file each */
 #define LIMIT_CONFIG_BYTES (8 * 1024 * 1024) /* policy file with its @lists */
 #define LIMIT_CONFIG_LINE_BYTES 8192
 #define LIMIT_JSON_DEPTH 32 /* a record nests 8 deep; jansson recurses, and stacks are small */

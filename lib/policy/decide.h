@@ -5,6 +5,7 @@
 #include "base/fail.h"
 #include "base/limits.h"
 #include "policy/rules.h"
+#include "policy/sticky.h"
 
 /*
  * The send decision, in two pure steps. First what is demanded at one address of an MX host: by
@@ -38,6 +39,9 @@ struct decide_site {
 	 */
 	bool mx_secure;
 	bool require_tls, tls_required_no; /* of the message */
+	/* sticky=yes: what was seen of the destination; not where the message says TLS-Required: No */
+	enum sticky sticky;
+	bool sticky_unknown; /* what is remembered cannot be read */
 };
 
 /* Whether TLSA records, or the MTA-STS policy, can matter: any of the rules uses it, or REQUIRETLS does. */
@@ -63,7 +67,8 @@ struct demand {
 	bool strict; /* the server must prove who it is: security level 1 */
 	enum tls_version min;
 	const char *host, *nexthop; /* of the site */
-	bool lowered;               /* a lower=yes rule took the place of the domain's */
+	enum sticky sticky; /* raised by what was seen before, and nothing else asks for as much */
+	bool lowered;       /* a lower=yes rule took the place of the domain's */
 };
 
 /*
@@ -84,6 +89,9 @@ struct demand {
  *   ... host not listed *   -    -    skip  skip     skip    -       -            -     -
  * (*) not where TLSA is usable: DANE comes first (RFC 8461 s2). match, chain and TLS include must;
  * skip is without a connection.
+ *
+ * What sticky=yes remembers is demanded beside all that, also where a lower=yes rule has its say: TLS, and a trusted certificate for
+ * the host's name where one was seen and neither DANE nor MTA-STS proves it.
  *
  * TLS-Required: No (RFC 8689 s5) makes may of auto and dane, with fallback=now unless the rule says
  * never; where REQUIRETLS was asked for, too, that one holds (s4.1).

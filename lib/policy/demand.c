@@ -171,6 +171,23 @@ add_require_tls(struct demand *d, const struct decide_site *site)
 		    "REQUIRETLS needs a signed MX record or an enforced MTA-STS policy");
 }
 
+static void
+add_sticky(struct demand *d, const struct decide_site *site)
+{
+	if (site->tls_required_no && !site->require_tls)
+		return;
+	if (site->sticky_unknown)
+		refuse(d, FAIL_STICKY, "what was seen of the domain before could not be read");
+	if (site->sticky == STICKY_NONE)
+		return;
+	bool more = site->sticky == STICKY_CERT && !d->dane && !d->sts && !d->pkix;
+	if (!d->need_tls || more)
+		d->sticky = site->sticky;
+	need_tls(d);
+	if (more)
+		d->pkix = d->strict = true;
+}
+
 void
 decide_demand(const struct decide_site *site, struct demand *d_r)
 {
@@ -193,6 +210,7 @@ decide_demand(const struct decide_site *site, struct demand *d_r)
 		add_domain(d_r, site);
 	if (site->require_tls)
 		add_require_tls(d_r, site);
+	add_sticky(d_r, site);
 	if (d_r->need_tls)
 		d_r->fallback = FALLBACK_NEVER;
 	/* weak TLS beats clear text, but it proves nobody's identity; min= is the administrator's own word */

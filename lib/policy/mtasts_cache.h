@@ -5,14 +5,8 @@
 #include "policy/mtasts_lookup.h"
 
 /*
- * MTA-STS policies that outlive the process: a directory with one file for each domain, named by it.
- * A file is replaced as a whole (written beside it, synced, renamed), so readers need no lock and
- * writers only overtake each other. All calls may block on the disk: for processes that deliver,
- * not for those that serve ten thousand sessions.
- *
- * Only the owner of the directory writes (DECISIONS A7), and who started with other resolvers or
- * certificates than the system's opens it read-only. A file that somebody else could have written is
- * refused, and so is a damaged one: a policy is not lost by accident.
+ * MTA-STS policies that outlive the process: a directory of domains (policy/domain_store.h). Who started with other resolvers or
+ * certificates than the system's opens it read-only. A damaged file is refused, too: a policy is not lost by accident.
  */
 struct mtasts_cache;
 

@@ -116,6 +116,7 @@ struct rule {
 	unsigned concurrency; /* connections at once; 0: no bound */
 	unsigned rate;        /* connections in rate_ms; 0: no bound */
 	int64_t rate_ms;
+	bool sticky;       /* less than was seen before is not enough (policy/sticky.h) */
 	bool trace;        /* log=trace: the dialogue on stderr */
 	const char *group; /* NULL when the rule is for a pattern, or the default */
 	const char *file;  /* as it was named to the parser; NULL: built in */

@@ -25,13 +25,6 @@ rules_bad_value(struct rules_keys *k, const char *key, struct slice value, const
 }
 
 static int
-not_yet(struct rules_keys *k, const char *key, struct slice value)
-{
-	return fail_set(k->why, FAIL_POLICY_FILE, "%s=%.*s is not supported", key,
-	    (int)(value.n > 100 ? 100 : value.n), value.p);
-}
-
-static int
 version(struct rules_keys *k, const char *key, struct slice value, enum tls_version *version_r)
 {
 	char *text = arena_slice(k->arena, value);
@@ -91,6 +84,12 @@ static int
 key_lower(struct rules_keys *k, const char *key, struct slice value)
 {
 	return yes(k, key, value, &k->rule->lower);
+}
+
+static int
+key_sticky(struct rules_keys *k, const char *key, struct slice value)
+{
+	return yes(k, key, value, &k->rule->sticky);
 }
 
 static int
@@ -268,7 +267,7 @@ static const struct {
 	{ "concurrency", SCOPE_ANY, key_concurrency, false },
 	{ "rate", SCOPE_ANY, rules_value_rate, false },
 	{ "log", SCOPE_ANY, key_log, false },
-	{ "sticky", SCOPE_ANY, not_yet, false },
+	{ "sticky", SCOPE_TLS, key_sticky, false },
 };
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
 
@@ -342,8 +341,6 @@ parse_word(struct rules_keys *k, struct slice word, unsigned *seen)
 	if ((*seen & 1u << i) != 0 && !keys[i].repeat)
 		return fail_set(k->why, FAIL_POLICY_FILE, "%s= twice in one line", keys[i].key);
 	*seen |= 1u << i;
-	if (keys[i].parse == not_yet)
-		return not_yet(k, keys[i].key, slice_sub(word, equals + 1, word.n));
 	if (check_scope(k, i) != 0)
 		return -1;
 	return keys[i].parse(k, keys[i].key, slice_sub(word, equals + 1, word.n));
@@ -438,8 +435,8 @@ rules_check_constraint(const struct rule *rule, bool is_ip, const char *pattern,
 		 rule->family != FAMILY_ANY || rule->private_deny)
 		key = "source=, ipv6= or private=";
 	else if (rule->concurrency != 0 || rule->rate != 0 || rule->on_fail != ON_FAIL_DEFER ||
-		 rule->trace)
-		key = "concurrency=, rate=, on-fail= or log=";
+		 rule->trace || rule->sticky)
+		key = "concurrency=, rate=, on-fail=, log= or sticky=";
 	if (key != NULL)
 		return fail_set(why, FAIL_POLICY_FILE,
 		    "%s: a policy for hosts can only add to the domain's, it has no %s", pattern,

@@ -158,7 +158,7 @@ TEST(rules_errors_name_file_line_and_what_was_expected)
 		{ "policy ip:192.0.2.0/24 encrypt on-fail=bounce",
 		    "policy:1: policy:1: a policy for hosts can only add to the domain's, it has "
 		    "no "
-		    "concurrency=, rate=, on-fail= or log=" },
+		    "concurrency=, rate=, on-fail=, log= or sticky=" },
 		{ "policy a.example none lower=yes",
 		    "policy:1: a.example: lower= is for mx: and ip: patterns" },
 		{ "default none lower=yes",
@@ -286,7 +286,12 @@ TEST(rules_errors_name_file_line_and_what_was_expected)
 		    "policy:1: dane= has no effect at level dane, it is "
 		    "for levels auto, encrypt and verify" },
 		{ "policy a.example auto dane=maybe", "policy:1: dane=maybe: expected yes or no" },
-		{ "policy a.example may sticky=yes", "policy:1: sticky=yes is not supported" },
+		{ "policy a.example may sticky=maybe",
+		    "policy:1: sticky=maybe: expected yes or no" },
+		{ "policy mx:*.a.example encrypt sticky=yes",
+		    "policy:1: policy:1: a policy for hosts can only add to the domain's, it has "
+		    "no "
+		    "concurrency=, rate=, on-fail=, log= or sticky=" },
 		{ "policy a.example may private=no",
 		    "policy:1: private=no: expected allow or deny" },
 		{ "policy a.example may source=host",

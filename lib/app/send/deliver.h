@@ -9,6 +9,7 @@
 #include "dns/dns.h"
 #include "policy/mtasts_lookup.h"
 #include "policy/rules.h"
+#include "policy/sticky.h"
 
 /*
  * Delivery of one message: its recipients are grouped by next hop and rule, each group goes to the
@@ -57,9 +58,10 @@ struct dkim;
 struct deliver_keep;
 struct deliver_options {
 	struct dns_resolver *resolver;
-	const char *throttle_dir; /* of app/send/throttle.h, for concurrency= and rate= */
-	const char *tlsrpt_dir;   /* of app/send/tlsrpt_store.h; NULL: results are not kept */
-	struct mtasts *mtasts;    /* NULL: MTA-STS policies are not looked for */
+	struct sticky_store *sticky; /* for sticky=yes; NULL: such rules defer */
+	const char *throttle_dir;    /* of app/send/throttle.h, for concurrency= and rate= */
+	const char *tlsrpt_dir;      /* of app/send/tlsrpt_store.h; NULL: results are not kept */
+	struct mtasts *mtasts;       /* NULL: MTA-STS policies are not looked for */
 	const struct rules *rules;
 	const struct rule *via; /* of --via: its host replaces that of every rule; NULL: none */
 	const char *ca_file, *ca_dir; /* where a rule names none; NULL: the system's */

@@ -88,6 +88,56 @@ deliver_sts_changed(struct deliver_group *g)
 	return false;
 }
 
+/* By the name that the rule is about: a literal has none. */
+static void
+look_up_sticky(struct deliver_group *g)
+{
+	struct fail why;
+
+	if (g->sticky_known || !g->rule.sticky || g->literal)
+		return;
+	g->sticky_known = g->sticky_failed = true;
+	if (g->options->sticky == NULL)
+		return;
+	g->sticky_failed = sticky_load(g->options->sticky, rule_nexthop(&g->rule, g->domain),
+			       &g->sticky, &why) != 0;
+	if (g->sticky_failed)
+		log_error("sticky: %s", why.text);
+}
+
+/* A message leaves over TLS: that is what the next ones get as well. */
+static void
+note_sticky(const struct deliver_attempt *a)
+{
+	const struct deliver_group *g = a->g;
+	const struct host_facts *facts = &a->c->facts;
+	struct fail why;
+
+	if (!g->sticky_known || g->sticky_failed || g->look != NULL || facts->tls_n == 0)
+		return;
+	enum sticky level = decide_certificate(&facts->tls[facts->tls_n - 1].verify,
+				RULE_MATCH_HOSTNAME) == FAIL_NONE
+				? STICKY_CERT
+				: STICKY_TLS;
+	if (level > g->sticky.level &&
+	    sticky_seen(g->options->sticky, rule_nexthop(&g->rule, g->domain), level, &why) != 0)
+		log_error("sticky: %s", why.text);
+}
+
+/* Somebody who breaks TLS on purpose looks like that; and so does an operator's mistake. */
+static void
+alarm_sticky(const struct deliver_attempt *a, const char *reason)
+{
+	const struct deliver_group *g = a->g;
+
+	if (a->demand.sticky != STICKY_NONE && g->look == NULL)
+		log_error(
+		    "ALARM: %s offers less than it did (%s was seen): %s: %s; if that is meant, "
+		    "run: mxtls policy forget %s",
+		    rule_nexthop(&g->rule, g->domain), sticky_str(a->demand.sticky),
+		    a->host->mx->name, reason, rule_nexthop(&g->rule, g->domain));
+}
+
 void
 deliver_demand(struct deliver_group *g, struct deliver_host *host, const struct addr *to,
     struct demand *demand_r)
@@ -118,6 +168,9 @@ deliver_demand(struct deliver_group *g, struct deliver_host *host, const struct 
 	/* where DANE comes first there is nothing to fetch */
 	if (host->sts_asked && (site.tlsa != TLSA_USABLE || g->rule.no_dane))
 		site.sts = sts_effect(g, host);
+	look_up_sticky(g);
+	site.sticky = g->sticky.level;
+	site.sticky_unknown = g->sticky_failed;
 	decide_demand(&site, demand_r);
 }
 
@@ -240,6 +293,7 @@ negotiate(struct deliver_attempt *a, bool clear_retry, struct decision *d, struc
 			send_it(a, why);
 			return;
 		case DECIDE_DELIVER_TLS:
+			note_sticky(a);
 			send_it(a, why);
 			return;
 		case DECIDE_RECONNECT_CLEAR:
@@ -251,6 +305,8 @@ negotiate(struct deliver_attempt *a, bool clear_retry, struct decision *d, struc
 			else if (a->demand.require_tls && decide_is_policy_failure(d->code))
 				why->code = d->code;
 			a->g->other_failure |= !decide_is_policy_failure(d->code);
+			if (decide_is_policy_failure(d->code))
+				alarm_sticky(a, d->reason);
 			deliver_note_failure_all(a, NULL, why, STAGE_SESSION);
 			return;
 		}

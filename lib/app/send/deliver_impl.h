@@ -38,7 +38,9 @@ struct deliver_group {
 	struct tls_trust *trust;
 	enum dnssec mx_dnssec; /* of what led to the hosts; SECURE: the administrator named them */
 	int64_t age_s;         /* of the message */
-	struct sts_facts sts;  /* of the domain, once it was asked for */
+	struct sticky_entry sticky; /* what was seen of it before, once it was looked up */
+	bool sticky_known, sticky_failed;
+	struct sts_facts sts; /* of the domain, once it was asked for */
 	bool sts_known, sts_failed;
 	struct deliver_look *look; /* not NULL: no message is sent, this tells what would be */
 	bool other_failure; /* of a host that could not be asked: the policy is not to blame */

@@ -144,6 +144,8 @@ explain(const struct explain_options *options, const char *text, struct arena *a
 	e->mx_dnssec = g->mx_dnssec;
 	if (g->sts_known && g->options->mtasts != NULL && g->rule.via_host == NULL && !g->literal)
 		e->sts = &g->sts;
+	if (g->sticky_known && !g->sticky_failed)
+		e->sticky = &g->sticky;
 	e->exit_status = outcome(e, g);
 	return 0;
 }

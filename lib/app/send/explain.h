@@ -36,7 +36,8 @@ struct explain {
 	const struct rule *rule; /* as matched */
 	struct rule effective;   /* with --via */
 	enum dnssec mx_dnssec;
-	const struct sts_facts *sts; /* NULL: not asked for */
+	const struct sts_facts *sts;       /* NULL: not asked for */
+	const struct sticky_entry *sticky; /* what was seen before; NULL: not asked for */
 	struct explain_host *hosts;
 	size_t n;
 	struct fail why; /* why there are no hosts; code NONE */

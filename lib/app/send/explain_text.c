@@ -144,6 +144,20 @@ text_host(const struct explain_host *h, struct buf *out)
 }
 
 static void
+text_sticky(const struct sticky_entry *sticky, struct buf *out)
+{
+	static const char *const seen[] = { "nothing", "TLS", "a trusted certificate" };
+	char date[32];
+
+	buf_printf(out, "  seen before (sticky): %s", seen[sticky->level]);
+	if (sticky->level != STICKY_NONE) {
+		text_date_rfc3339(sticky->since, date);
+		buf_printf(out, ", since %s; less is not enough", date);
+	}
+	buf_putc(out, '\n');
+}
+
+static void
 text_sts(const struct sts_facts *sts, struct buf *out)
 {
 	buf_printf(out, "  MTA-STS: %s",
@@ -174,6 +188,8 @@ explain_text(const struct explain *e, struct buf *out)
 		    rule->auth != NULL ? ", with a login" : "");
 	if (e->sts != NULL)
 		text_sts(e->sts, out);
+	if (e->sticky != NULL)
+		text_sticky(e->sticky, out);
 	if (e->why.code != FAIL_NONE) {
 		buf_puts(out, "  ");
 		escaped(out, e->why.text);
@@ -282,6 +298,7 @@ explain_json(const struct explain *e, struct buf *out)
 	    e->sts == NULL                ? NULL
 	    : e->sts->status == STS_VALID ? sts_mode_str(e->sts->mode)
 					  : sts_status_str(e->sts->status));
+	member(&j, "sticky", e->sticky == NULL ? NULL : sticky_str(e->sticky->level));
 	member(&j, "error", e->why.code == FAIL_NONE ? NULL : e->why.text);
 	json_key(&j, slice_str("exit_status"));
 	json_put_int(&j, e->exit_status);
