@@ -444,3 +444,62 @@ incoming_of() {
     run -0 run_queue
     same "$(find "$S/q" -type f | wc -l) $(submissions)" "3 0"
 }
+
+# real_callers: /usr/sbin/sendmail is mxtls-submit, and anybody has an account that PAM believes in.
+real_callers() {
+    mkdir -p /run/box/sbin /run/box/pam.d
+    ln -sf "$USR/libexec/mxtls-submit" /run/box/sbin/sendmail
+    mount -t overlay -o lowerdir=/run/box/sbin:/usr/sbin overlay /usr/sbin
+    printf '%s required pam_permit.so\n' account auth session > /run/box/pam.d/other
+    mount --bind /run/box/pam.d /etc/pam.d
+}
+
+# mail_with TEXT: waits for a message that has it; its file in FILE, its session in S_NR.
+mail_with() {
+    local _
+    for _ in $(seq 600); do
+        FILE=$(grep -l -- "$1" "$BATS_FILE_TMPDIR"/S*.1 2> /dev/null | head -n 1) || true
+        if [ -n "$FILE" ]; then
+            S_NR=$(basename "$FILE" .1)
+            return
+        fi
+        read -rt 0.1 <> <(:) || true
+    done
+    assert_fail "no mail with $1" "$(cat "$RUNNER_LOG" /run/box/cron.out /run/box/atd.out 2> /dev/null; ls -lR /var/spool/cron "$INCOMING")"
+}
+
+@test "the real cron and at: jobs of a user, whose output comes from him, through the setgid program and the runner" {
+    local cron atd
+    real_callers
+    runner_start
+    mkdir -p /var/spool/cron/crontabs /var/spool/cron/atjobs /var/spool/cron/atspool
+    # at once, since this box has just been started
+    printf 'MAILTO=bob@example.test\n@reboot echo "cron of alice"; echo .; echo more; id -un\n' > /var/spool/cron/crontabs/alice
+    chown alice:alice /var/spool/cron/crontabs/alice
+    chmod 600 /var/spool/cron/crontabs/alice
+    rm -f /run/crond.reboot
+    deb_command cron cron
+    "${DEB_COMMAND[@]}" -f 3>&- > /run/box/cron.out 2>&1 &
+    cron=$!
+    (umask 077 && : > /var/spool/cron/atjobs/.SEQ)
+    chown -R daemon:daemon /var/spool/cron/atjobs /var/spool/cron/atspool
+    chmod 1770 /var/spool/cron/atjobs /var/spool/cron/atspool
+    deb_command at atd
+    "${DEB_COMMAND[@]}" -f -l 99 -b 1 3>&- > /run/box/atd.out 2>&1 &
+    atd=$!
+    deb_command at at
+    echo 'echo at of root says hello; echo .; echo more; id -un' | "${DEB_COMMAND[@]}" -m now 2> /run/box/at.err || assert_fail "at" "$(cat /run/box/at.err)"
+    mail_with 'cron of alice'
+    same "$(sed -n "s/^$S_NR C: \(MAIL FROM:\|RCPT TO:\)<\([^>]*\)>.*/\2/p" "$(peer_log good)" | xargs)" \
+        "alice@example.test bob@example.test"
+    same "$(tr -d '\r' < "$FILE" | sed '1,/^$/d; s/^\.\././' | xargs)" "cron of alice . more alice"
+    file_has "$FILE" "Subject: Cron <alice@"
+    file_has "$RUNNER_LOG" "from uid 64101 (alice)"
+    mail_with 'at of root says hello'
+    same "$(sed -n "s/^$S_NR C: \(MAIL FROM:\|RCPT TO:\)<\([^>]*\)>.*/\2/p" "$(peer_log good)" | xargs)" \
+        "root@example.test root@example.test"
+    same "$(tr -d '\r' < "$FILE" | sed '1,/^$/d; s/^\.\././' | xargs)" "at of root says hello . more root"
+    kill "$cron" "$atd"
+    wait "$cron" "$atd" || true
+    settle
+}
