@@ -62,9 +62,13 @@ peer() {
     done
 }
 
-@test "no relaying: the forms of nmap's smtp-open-relay and some more (reference S12)" {
-    run -0 clients $MAIN table relay
-    has "34 rows ok"
+@test "no relaying: the forms of nmap's smtp-open-relay and some more, in clear and over TLS (reference S12)" {
+    local tls
+    for tls in "" --tls; do
+        # shellcheck disable=SC2086 # words
+        run -0 clients $MAIN table relay $tls
+        has "34 rows ok"
+    done
     new_mail "$BOX/main" 0
 }
 
@@ -294,10 +298,50 @@ PYTHON
     done
 }
 
+@test "the wall clock jumps a year ahead and back: no session ends by it, and deadlines still hold (reference S35)" {
+    local shim
+    shim=$(dirname "$MXTLS")/tests/torture/shim.so
+    [ -e "$shim" ] || make -s -C "$ROOT" "B=$(dirname "$MXTLS")" "$shim"
+    jump() { python3 -c 'import struct, sys; open(sys.argv[1], "r+b").write(struct.pack("q", int(sys.argv[2])))' "$D/clock" "$1"; }
+    head -c 8 /dev/zero > "$D/clock"
+    local -a with=(env "LD_PRELOAD=$shim" "TORTURE_CLOCK=$D/clock"
+        "ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0:detect_leaks=0" "$MXTLS" listen --workers 0 --tls off
+        --accept ok.test --deliver "maildir:$D/box")
+    peer_start clock '^listening on' "${with[@]}" 127.0.0.1:0
+    AT=$(listen_at clock)
+    dial "$AT"
+    hear 220
+    say "EHLO client.box.test"
+    hear 250
+    local by
+    for by in 31536000 -31536000; do
+        jump $by
+        say "MAIL FROM:<a@sender.test>"
+        hear 250
+        say "RCPT TO:<u@ok.test>"
+        hear 250
+        say DATA
+        hear 354
+        say .
+        hear 250
+    done
+    # it is the clock that was wrong
+    same "$(sed -n 's/^\t.*, [0-9]* [A-Z][a-z]* \(20[0-9]*\) .*/\1/p' "$D"/box/new/* | sort -u | wc -l)" 2
+    peer_stop clock
+    same "$PEER_STATUS" 0
+    peer_start quick '^listening on' "${with[@]}" --timeout 500ms 127.0.0.1:0
+    dial "$(listen_at quick)"
+    hear 220
+    jump -63072000
+    hear "421 4.4.2"
+    peer_stop quick
+    same "$PEER_STATUS" 0
+}
+
 # bats test_tags=fibers
 @test "idle, dripping and flooding clients do not keep a good one from its 250" {
     local kind
-    for kind in "idle 200" "drip 50" "noop 4" "data 4" "noop 4 --tls" "data 4 --tls"; do
+    for kind in "idle 200" "drip 50" "noop 4" "data 4" "noop 4 --tls" "data 4 --tls" "idle 30 --tls" "drip 30 --tls"; do
         # shellcheck disable=SC2086 # words
         run -0 timeout 60 "$ROOT/tests/peers/listen_clients.py" $MAIN crowd $kind
         matches '^good client: taken after [0-9]{1,4} ms$'

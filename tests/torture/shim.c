@@ -11,6 +11,8 @@
  *                      short: it does half of what was asked for
  *                      full: from that call on every call that needs space fails with ENOSPC
  *
+ *   TORTURE_CLOCK=FILE 8 bytes: so many seconds the wall clock is wrong by, also later on; it takes no I/O call
+ *
  * An error that the call cannot have is not given: then nothing happens in this run.
  */
 #include <dlfcn.h>
@@ -28,6 +30,7 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 /* what a call may suffer */
@@ -43,6 +46,7 @@ struct shared {
 
 static struct shared *shared;
 static uint64_t at;
+static int64_t *wrong_by;
 static const char *action = ""; /* the program may clear its environment */
 
 __attribute__((constructor)) static void
@@ -50,6 +54,14 @@ start(void)
 {
 	const char *shm = getenv("TORTURE_SHM"), *k = getenv("TORTURE_AT");
 
+	const char *clock = getenv("TORTURE_CLOCK");
+	if (clock != NULL) {
+		int clock_fd = (int)syscall(SYS_openat, AT_FDCWD, clock, O_RDONLY | O_CLOEXEC);
+		void *seconds = mmap(NULL, sizeof(*wrong_by), PROT_READ, MAP_SHARED, clock_fd, 0);
+		syscall(SYS_close, clock_fd);
+		if (seconds != MAP_FAILED)
+			wrong_by = seconds;
+	}
 	if (getenv("TORTURE_ACTION") != NULL)
 		action = getenv("TORTURE_ACTION");
 	at = k == NULL ? 0 : strtoull(k, NULL, 10);
@@ -370,4 +382,25 @@ connect(int fd, const struct sockaddr *to, socklen_t n)
 	REAL(connect);
 	STRIKE(connect, CAN_INTR);
 	return real(fd, to, n);
+}
+
+int
+clock_gettime(clockid_t which, struct timespec *now)
+{
+	int ret = (int)syscall(SYS_clock_gettime, which, now);
+
+	if (ret == 0 && which == CLOCK_REALTIME && wrong_by != NULL)
+		now->tv_sec += *(volatile int64_t *)wrong_by;
+	return ret;
+}
+
+time_t
+time(time_t *out)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (out != NULL)
+		*out = now.tv_sec;
+	return now.tv_sec;
 }
