@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from commit import rate
+from commit import PROCESSES, rate
 from measure import Failed, Table, median, ratio
 
 
@@ -22,7 +22,7 @@ def seconds(bench, who, messages, what):
     folder = (bench.dir / "disk").resolve()
     result = subprocess.run(
         [bench.root / "tests/bench/disk", folder, bench.root / "tests/box", bench.root / "tests/bench/relay_rate.sh",
-         (bench.build / "mxtls").resolve(), who, str(messages), what],
+         (bench.build / "mxtls").resolve(), who, str(messages), what, str(PROCESSES)],
         stdout=subprocess.PIPE, stderr=open(bench.log, "ab"), timeout=600, check=False, env=dict(
             os.environ, QUEUE_DISK=str(folder / "relay")),
     )  # fmt: skip
@@ -35,12 +35,12 @@ def measure(bench):
     messages = 1000 if bench.quick else 5000
     raw, rates = [], {run: [] for run in RUNS}
     for _ in range(bench.pairs):
-        raw.append(rate(bench, "rawcommit", 16, bench.commit_seconds, "rename"))
+        raw.append(rate(bench, "rawcommit", PROCESSES, bench.commit_seconds, "rename"))
         for run in RUNS:
             rates[run].append(messages / seconds(bench, run[0], messages, run[1]))
-    table = Table("relay: 5 KB messages a second by 16 sessions of smtp-source, on a disk", "", "a second", "to Postfix",
-                  "to the raw rate")  # fmt: skip
-    table.row("write, fsync, rename, fsync by 16 processes", round(median(raw)), "", "1")
+    table = Table(f"relay: 5 KB messages a second by {PROCESSES} sessions of smtp-source, on a disk", "", "a second",
+                  "to Postfix", "to the raw rate")  # fmt: skip
+    table.row(f"write, fsync, rename, fsync by {PROCESSES} processes", round(median(raw)), "", "1")
     for run in RUNS:
         beside = rates[RUNS[4] if run[1] == "relay" else RUNS[0]]
         table.row(

@@ -1,11 +1,11 @@
 #!/bin/bash
-# tests/box tests/bench/relay_rate.sh MXTLS mxtls|postfix|opensmtpd MESSAGES intake|maildir|relay: 5 KB messages from
-# Postfix's smtp-source, 16 sessions at once, into a queue on a disk (intake), mailboxes (mxtls only), or through the
-# queue to Postfix's smtp-sink (relay, not OpenSMTPD). Prints the seconds until the last one was acknowledged, or had
-# arrived. Runs in tests/box.
+# tests/box tests/bench/relay_rate.sh MXTLS mxtls|postfix|opensmtpd MESSAGES intake|maildir|relay SESSIONS: 5 KB
+# messages from Postfix's smtp-source, so many sessions at once, into a queue on a disk (intake), a maildir (mxtls
+# only), or through the queue to Postfix's smtp-sink (relay, not OpenSMTPD). Prints the seconds until the last one was
+# acknowledged, or had arrived. Runs in tests/box.
 set -eu
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
-mxtls=$1 who=$2 messages=$3 what=$4
+mxtls=$1 who=$2 messages=$3 what=$4 sessions=$5
 . "$ROOT/tests/lib/assert.bash"
 . "$ROOT/tests/lib/peer.bash"
 . "$ROOT/tests/lib/debs.bash"
@@ -34,7 +34,7 @@ start_mxtls() {
         to=u@example.test
     fi
     peer_start relay '^listening' "$mxtls" listen --tls off --hostname relay.example --relay-from 127.0.0.1 \
-        --commit-helpers 16 --deliver "${deliver[@]}" 127.0.0.1:2525
+        --max-connections-per-address "$sessions" --commit-helpers 16 --deliver "${deliver[@]}" 127.0.0.1:2525
     if [ "$what" = relay ]; then
         "$mxtls" queue run --loop 1m --queue "$disk/queue" --policy "$BOX/policy" --helo relay.example --resolver 127.0.0.1:9 \
             > "$BOX/runner.log" 2>&1 &
@@ -100,7 +100,7 @@ to='u@[127.0.1.1]'
 "start_$who"
 if [ "$what" = relay ]; then start_sink; fi
 # what is made at the first message is not measured
-postfix_run smtp-source -d -m 16 -s 16 -l 5120 -f a@client.example -t "$to" 127.0.0.1:2525
+postfix_run smtp-source -d -m "$sessions" -s "$sessions" -l 5120 -f a@client.example -t "$to" 127.0.0.1:2525
 if [ "$what" = relay ]; then
     until [ "$(waiting)" = 0 ]; do sleep 0.05; done
 else
@@ -108,10 +108,10 @@ else
 fi
 sync
 START=$EPOCHREALTIME
-postfix_run smtp-source -d -m "$messages" -s 16 -l 5120 -f a@client.example -t "$to" 127.0.0.1:2525
+postfix_run smtp-source -d -m "$messages" -s "$sessions" -l 5120 -f a@client.example -t "$to" 127.0.0.1:2525
 if [ "$what" = relay ]; then until [ "$(waiting)" = 0 ]; do sleep 0.02; done; fi
 awk -v a="$START" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.3f\n", b - a }'
-if [ "$what" != relay ] && [ "$(waiting)" != $((messages + 16)) ]; then exit 1; fi
+if [ "$what" != relay ] && [ "$(waiting)" != $((messages + sessions)) ]; then exit 1; fi
 if [ -n "${runner:-}" ]; then
     kill "$runner"
     wait "$runner" || true
