@@ -3,13 +3,18 @@
 load lib/rig
 load lib/send
 load lib/queue
+load lib/exim
+load lib/opensmtpd
 
 setup_file() {
     certs_make
     message_make
     {
         postfix_zone
+        exim_zone
+        opensmtpd_zone
         queue_zone
+        echo 'example.test. MX 10 rsa.box.test.'
     } | dns_start
 }
 
@@ -147,4 +152,25 @@ G='EHLO MAIL RCPT RCPT DATA'
     queue 0 run --policy "$BATS_TEST_TMPDIR/policy"
     same "$(sessions queue) $(taken queue)" "1 2"
     file_has_not "$(peer_log queue)" failed
+}
+
+# The commands and replies of the transcript from MAIL on, without their texts.
+seen() {
+    sed -nE '/C: MAIL/,$s/.*:25 ([CS]): ([A-Z0-9.]+)( .*)?$/\1:\2/p' <<< "$stderr" | xargs
+}
+
+@test "real servers: Postfix, one of three refused; Exim, which refuses everybody and DATA, too; OpenSMTPD, one by one" {
+    postfix_start rsa
+    exim_start
+    opensmtpd_start
+    mxtls_send 67 -v --ca-file "$CERTS/root.crt" -f alice@client.box.test {bob,nobody,carl}@example.test
+    same "$(seen)" "C:MAIL C:RCPT C:RCPT C:RCPT C:DATA S:250 S:250 S:550 S:250 S:354 S:250 C:QUIT S:221"
+    postfix_mail bob@example.test
+    postfix_mail carl@example.test
+    mxtls_send 67 -v -f alice@client.box.test {bob,carl}@exim-rsa.box.test
+    same "$(seen)" "C:MAIL C:RCPT C:RCPT C:DATA S:250 S:550 S:550 S:503 C:QUIT S:221"
+    echo 'default none' > "$BATS_TEST_TMPDIR/policy"
+    mxtls_send 67 -v --policy "$BATS_TEST_TMPDIR/policy" -f alice@client.box.test {bob,carl}@opensmtpd.box.test
+    # PIPELINING is not among what it offers
+    same "$(seen)" "C:MAIL S:250 C:RCPT S:550 C:RCPT S:550 C:QUIT S:221"
 }
