@@ -131,6 +131,7 @@ worker(void *arg, unsigned number)
 
 	s->lw->receiver->stats = NULL;
 	s->lw->receiver->tell_fd = s->tell[1];
+	s->lw->listener->supervised = true;
 	/* keys and counts are the supervisor's */
 	s->lw->listener->look = worker_look;
 	s->lw->listener->look_ctx = s;
@@ -171,6 +172,8 @@ reload(void *arg, struct fail *why)
 
 	if (log_reopen() != 0)
 		log_error("SIGHUP: cannot open the log again: %s", strerror(errno));
+	else
+		log_info("SIGHUP: the log is open again");
 	return s->lw->reload(s->lw->arg, true, why) < 0 ? -1 : 0;
 }
 
@@ -186,6 +189,18 @@ tick(void *arg)
 	if (found < 0)
 		log_error("%s", why.text);
 	return found > 0;
+}
+
+/* No connection waits here for workers that take none any more. */
+static void
+stopping(void *arg)
+{
+	const struct supervisor *s = arg;
+	struct listener *l = s->lw->listener;
+
+	for (size_t i = 0; i < l->n; i++)
+		close(l->at[i].fd);
+	l->n = 0;
 }
 
 static void
@@ -223,6 +238,7 @@ listen_workers_run(struct listen_workers *lw, struct fail *why)
 		.work = worker,
 		.reload = reload,
 		.ended = ended,
+		.stopping = stopping,
 		.readable = hear,
 		.read_fd = s->tell[0],
 		.status = status,

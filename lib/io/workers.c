@@ -17,7 +17,7 @@
 #define YOUNG_MS 10000     /* who dies before died of something that is still there */
 #define PAUSE_MS 100       /* before a replacement, doubled each time up to */
 #define PAUSE_MAX_MS 10000 /* this */
-/* Two generations of the most workers: a reload waits for the end of those before the last. */
+/* Two generations of the most workers: a reload waits for the end of older ones when there is no place. */
 #define SLOTS (WORKERS_MAX * 2)
 
 struct slot {
@@ -35,6 +35,8 @@ struct supervisor {
 	int64_t pause_ms[WORKERS_MAX]; /* of its next replacement */
 	int64_t restart[WORKERS_MAX];  /* when, DEADLINE_NEVER: it runs */
 	int64_t tick;
+	bool reload_waits; /* for a place */
+	unsigned stops;    /* INT and TERM that came */
 };
 
 struct start {
@@ -90,7 +92,8 @@ tell_end(const struct supervisor *s, const struct slot *slot, int status)
 {
 	/* one that was told before it listened for that has no work to lose */
 	if (slot->old && WIFSIGNALED(status) &&
-	    (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == WORKERS_RETIRE))
+	    (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == WORKERS_RETIRE ||
+		WTERMSIG(status) == WORKERS_HURRY))
 		return;
 	if (WIFSIGNALED(status))
 		log_error("%s %u (process %ld) died of signal %d: its sessions are lost",
@@ -151,6 +154,21 @@ finish_due(struct supervisor *s)
 		}
 }
 
+/* Whether there is a place for new ones; if not, those that have retired finish now. */
+static bool
+have_place(struct supervisor *s)
+{
+	if (s->n + s->w->n <= SLOTS)
+		return true;
+	if (!s->reload_waits)
+		log_info("reload: %ss of before have not ended, and finish now", s->w->name);
+	for (size_t i = 0; i < s->n && !s->reload_waits; i++)
+		if (s->slots[i].old)
+			s->slots[i].finish = clock_ms();
+	s->reload_waits = true;
+	return false;
+}
+
 /* New workers, then the old ones retire: there is no moment without any. */
 static void
 take_over(struct supervisor *s)
@@ -158,10 +176,9 @@ take_over(struct supervisor *s)
 	size_t before = s->n;
 	struct fail why;
 
-	if (s->n + s->w->n > SLOTS) {
-		log_error("not reloaded: %zu old %ss have not finished yet", s->n, s->w->name);
+	if (!have_place(s))
 		return;
-	}
+	s->reload_waits = false;
 	if (s->w->reload != NULL && s->w->reload(s->w->arg, &why) != 0) {
 		log_error("not reloaded, everything stays as it was: %s", why.text);
 		return;
@@ -215,17 +232,29 @@ wait_event(struct supervisor *s, int64_t until)
 		s->w->readable(s->w->arg);
 }
 
+/* The next caught signal, or 0. */
+static int
+next_signal(struct supervisor *s)
+{
+	int signo = signals_next();
+
+	s->stops += signo == SIGINT || signo == SIGTERM;
+	return signo;
+}
+
 static void
 take_signals(struct supervisor *s)
 {
+	bool reload = false;
 	int signo;
 
-	while (signals_stop_seen() == 0 && (signo = signals_next()) != 0) {
-		if (signo == SIGHUP)
-			take_over(s);
-		else if (signo == SIGUSR1)
+	while (signals_stop_seen() == 0 && (signo = next_signal(s)) != 0) {
+		reload |= signo == SIGHUP;
+		if (signo == SIGUSR1)
 			s->w->status(s->w->arg);
 	}
+	if (reload && signals_stop_seen() == 0)
+		take_over(s);
 }
 
 static void
@@ -239,6 +268,8 @@ supervise(struct supervisor *s)
 			return;
 		restart_due(s);
 		finish_due(s);
+		if (s->reload_waits)
+			take_over(s);
 		if (s->w->tick != NULL && s->w->tick_ms > 0 && clock_ms() >= s->tick) {
 			s->tick = clock_deadline(s->w->tick_ms);
 			if (s->w->tick(s->w->arg))
@@ -247,20 +278,26 @@ supervise(struct supervisor *s)
 	}
 }
 
-/* They finish; a second signal, or the end of their time, ends them. */
+/* They finish; a second signal makes them hurry, a third, or the end of their time, ends them. */
 static void
 stop(struct supervisor *s)
 {
 	int64_t deadline = clock_deadline(s->w->drain_ms);
-	unsigned stops = 0;
+	bool hurried = false;
 
+	if (s->w->stopping != NULL)
+		s->w->stopping(s->w->arg);
 	kill_workers(s, SIGTERM);
 	for (size_t i = 0; i < s->n; i++)
 		s->slots[i].old = true;
-	for (int signo; s->n > 0 && stops < 2 && clock_ms() < deadline;) {
+	while (s->n > 0 && s->stops < 3 && clock_ms() < deadline) {
 		wait_event(s, deadline);
-		while ((signo = signals_next()) != 0)
-			stops += signo == SIGINT || signo == SIGTERM;
+		while (next_signal(s) != 0)
+			continue;
+		if (s->stops == 2 && !hurried) {
+			kill_workers(s, WORKERS_HURRY);
+			hurried = true;
+		}
 		reap(s, true);
 	}
 	kill_workers(s, SIGKILL);

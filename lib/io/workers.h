@@ -10,15 +10,17 @@
 #include "base/fail.h"
 
 #define WORKERS_MAX 64
+/* What workers are told beside TERM; other signals than those that a process group gets as a whole. */
 #define WORKERS_RETIRE SIGUSR2
+#define WORKERS_HURRY SIGALRM
 #define WORKERS_KEEP_MAX 12 /* what child_fork can keep, less what a caller may add */
 
 /*
  * A supervisor and its workers: forked before there is work, all alike. One that dies takes only its own
  * work with it and is replaced, slower each time when it dies young. Outside of fibers.
  *
- * INT, TERM: the workers are told to finish (TERM); after drain_ms, or at a second signal, they are
- * killed. HUP: reload() prepares what the next workers get; when it succeeds new ones take over and
+ * INT, TERM: the workers are told to finish (TERM); at a second signal to end at once (WORKERS_HURRY); those that are
+ * still there after drain_ms, or at a third, are killed. HUP: reload() prepares what the next workers get; when it succeeds new ones take over and
  * the old ones are told to take no more work (WORKERS_RETIRE), and to finish (TERM) when they still have some
  * after retire_ms; when it fails everything stays.
  */
@@ -34,6 +36,8 @@ struct workers {
 	/* In the supervisor, when read_fd (-1: none) can be read, and once at the end; NULL for none. */
 	void (*readable)(void *arg);
 	int read_fd;
+	/* In the supervisor, once, before its workers are told to finish; NULL for none. */
+	void (*stopping)(void *arg);
 	/* In the supervisor on USR1; NULL: it is not caught. */
 	void (*status)(void *arg);
 	/* In the supervisor every tick_ms (0: never); true: as if HUP had come. */

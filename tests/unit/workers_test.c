@@ -21,6 +21,7 @@ struct rig {
 	int told[2];
 	int generation;
 	bool reload_fails, dies_at_once;
+	bool stays; /* at work until it is to hurry */
 };
 
 static int
@@ -36,7 +37,17 @@ work(void *arg, unsigned number)
 	if (rig->dies_at_once)
 		return 3;
 	signals_catch(SIGTERM);
-	signals_wait(clock_deadline(WAIT_MS * 3), NULL);
+	signals_catch(WORKERS_RETIRE);
+	signals_catch(WORKERS_HURRY);
+	/* tells each signal but the one that ends it */
+	for (int signo; (signo = signals_wait(clock_deadline(WAIT_MS * 3), NULL)) > 0;) {
+		if (signo == (rig->stays ? WORKERS_HURRY : SIGTERM) ||
+		    (signo == WORKERS_RETIRE && !rig->stays))
+			break;
+		n = snprintf(line, sizeof(line), "%u %d 0\n", number, signo);
+		if (write(rig->told[1], line, (size_t)n) != n)
+			return 1;
+	}
 	return 0;
 }
 
@@ -72,7 +83,7 @@ rig_start(struct rig *rig, unsigned n)
 	rig->workers.work = work;
 	rig->workers.reload = reload;
 	rig->workers.arg = rig;
-	rig->workers.drain_ms = WAIT_MS;
+	rig->workers.retire_ms = rig->workers.drain_ms = WAIT_MS;
 	rig->workers.keep_fds[0] = rig->told[1];
 	rig->workers.keep_n = 1;
 	CHECK_INT(child_fork(&rig->supervisor, supervise, rig, &rig->told[1], 1, &why), 0);
@@ -144,6 +155,34 @@ TEST(hup_starts_new_workers_and_ends_the_old)
 		usleep(10000);
 	CHECK(kill((pid_t)old, 0) != 0);
 	CHECK_INT(rig_stop(&rig), 0);
+}
+
+TEST(old_workers_retire_and_a_second_signal_makes_those_at_work_hurry)
+{
+	struct rig rig = { .generation = 1, .stays = true };
+	unsigned number;
+	long old, pid, signo;
+	int generation, status;
+
+	rig_start(&rig, 1);
+	CHECK(next(&rig, &number, &old, &generation, WAIT_MS));
+	kill(rig.supervisor.pid, SIGHUP);
+	long got[2] = { 0 };
+	for (size_t i = 0; i < 2; i++) {
+		CHECK(next(&rig, &number, &pid, &generation, WAIT_MS));
+		got[generation == 0] = pid;
+	}
+	CHECK_INT(got[1], WORKERS_RETIRE);
+	child_kill(&rig.supervisor, SIGTERM);
+	for (size_t i = 0; i < 2; i++) {
+		CHECK(next(&rig, &number, &signo, &generation, WAIT_MS));
+		CHECK_INT(signo, SIGTERM);
+	}
+	CHECK(child_wait(&rig.supervisor, &status, clock_deadline(300), NULL) != 0);
+	CHECK_INT(kill((pid_t)old, 0), 0);
+	CHECK_INT(rig_stop(&rig), 0);
+	CHECK(kill((pid_t)old, 0) != 0);
+	CHECK(kill((pid_t)got[0], 0) != 0);
 }
 
 TEST(a_reload_that_fails_changes_nothing)

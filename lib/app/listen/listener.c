@@ -18,6 +18,25 @@
 #include "io/socket.h"
 #include "io/workers.h"
 
+/* --- what signals mean ------------------------------------------------------------------------------ */
+
+/* Of those that come after the first stop: nothing more is waited for (DESIGN 8). */
+static bool
+is_hurry(const struct listener *l, int signo)
+{
+	return l->supervised ? signo == WORKERS_HURRY : signo == SIGINT || signo == SIGTERM;
+}
+
+static bool
+hurry_waits(const struct listener *l)
+{
+	bool said = false;
+
+	for (int signo; (signo = signals_next()) != 0;)
+		said |= is_hurry(l, signo);
+	return said;
+}
+
 /* --- caps ----------------------------------------------------------------------------------------- */
 
 /* More than 80 % of the places are taken, by this process and others (DECISIONS F41). */
@@ -161,8 +180,7 @@ children_stop(struct listener *l)
 	while (children != NULL) {
 		struct io_fd fds[2] = { { children->child.wait_fd, IO_READ, 0 },
 			{ signals_fd(), IO_READ, 0 } };
-		/* a second signal, or no time left */
-		if (io_wait_many(fds, 2, deadline, NULL) < 0 || fds[1].revents != 0)
+		if (io_wait_many(fds, 2, deadline, NULL) < 0 || hurry_waits(l))
 			break;
 		children_reap(l, clock_ms());
 	}
@@ -344,13 +362,18 @@ accept_loop(struct listener *l, struct fail *why)
 	}
 }
 
-/* The second signal of DESIGN 8: nothing more is waited for. */
+/* While the last sessions go on. */
 static void
-impatience_fiber(void *arg)
+last_signals_fiber(void *arg)
 {
-	(void)arg;
+	const struct listener *l = arg;
+	int signo;
+
 	fiber_daemon();
-	if (signals_wait(DEADLINE_NEVER, NULL) < 0)
+	do
+		signo = signals_wait(DEADLINE_NEVER, NULL);
+	while (signo >= 0 && !is_hurry(l, signo));
+	if (signo < 0)
 		return;
 	sched_stop(clock_ms());
 	signals_default(SIGINT);
@@ -364,6 +387,8 @@ listener_run(struct listener *l, struct fail *why)
 		return fail_set(why, FAIL_OS, "too many processes accept connections");
 	if (!sched_has_fibers())
 		signals_stop_by_hand();
+	if (l->supervised)
+		signals_catch(WORKERS_HURRY);
 	l->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	int ret = accept_loop(l, why);
 	stop_accepting(l);
@@ -374,7 +399,7 @@ listener_run(struct listener *l, struct fail *why)
 		if (open > 0)
 			log_info("stopping: %u sessions have %lld s to finish", open,
 			    (long long)(l->drain_ms / 1000));
-		fiber_spawn(impatience_fiber, NULL, "signals", DEADLINE_NEVER, NULL);
+		fiber_spawn(last_signals_fiber, l, "signals", DEADLINE_NEVER, NULL);
 		sched_stop_idle(clock_ms());
 		sched_stop(clock_deadline(l->drain_ms));
 	} else {

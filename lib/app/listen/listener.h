@@ -13,7 +13,8 @@
 /*
  * The accept loop of `listen`: connections within their caps become sessions, each in a fiber, or,
  * without fibers, in a child process. TERM and INT drain: no new connection, idle sessions get 421, those in
- * a transaction may finish within drain_ms.
+ * a transaction may finish within drain_ms; a second one ends them at once. A worker (io/workers.h) is told by its
+ * supervisor: WORKERS_RETIRE, WORKERS_HURRY; further TERMs mean nothing to it.
  */
 enum listener_look { LISTENER_TIME, LISTENER_HANGUP, LISTENER_STATUS };
 
@@ -30,6 +31,7 @@ struct listener {
 	unsigned
 	    max_per_minute; /* of a network, but loopback and those that may relay; 0: no limit */
 	int64_t drain_ms;
+	bool supervised; /* this process is a worker */
 	/* every 10 seconds, and at once on SIGHUP and SIGUSR1: look what changed or is due. May be NULL */
 	void (*look)(void *ctx, enum listener_look what);
 	void *look_ctx;
