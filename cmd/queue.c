@@ -15,6 +15,8 @@
 #include "app/send/tlsrpt_store.h"
 #include "app/store/places.h"
 #include "base/clock.h"
+#include "base/json.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/sched.h"
@@ -63,8 +65,8 @@ static const struct opt queue_opts[] = {
 	    .initial = "none"),
 	ROW(WORD, log_format, "log-format", 0, "FORMAT", "of the line for each recipient",
 	    .words = maillog_formats, .initial = "text"),
-	ROW(WORD, format, "format", 0, "FORMAT", "of list, show and check", .words = formats,
-	    .initial = "text", .not_in_file = true),
+	ROW(WORD, format, "format", 0, "FORMAT", "text; json for each action; the others of check",
+	    .words = formats, .initial = "text", .not_in_file = true),
 	OPT_ROW(SET, struct queue_options, format, "json", 0, NULL, "as --format json",
 	    .value = QUEUE_FORMAT_JSON, .not_in_file = true),
 	OPT_ROW(SET, struct queue_options, format, "nagios", 0, NULL, "as --format nagios",
@@ -126,7 +128,7 @@ struct run_job {
 	int status;
 };
 
-/* A line for each recipient: in the log, and with -v on standard error. */
+/* A line for each recipient: in the log, with --json on standard output, with -v on standard error. */
 static void
 note(void *ctx, const struct queue_item *item, const struct deliver_result *r)
 {
@@ -135,9 +137,18 @@ note(void *ctx, const struct queue_item *item, const struct deliver_result *r)
 	struct buf line;
 
 	maillog_result(&m, r, job->q->options->log_format == MAILLOG_JSON);
-	if (!job->q->options->route.verbose)
+	buf_init(&line, LIMIT_RECORD_BYTES);
+	if (job->q->options->format == QUEUE_FORMAT_JSON) { /* from the process that delivers */
+		maillog_json(&m, r, clock_wall(), &line);
+		buf_putc(&line, '\n');
+		fwrite(line.data, 1, line.len, stdout);
+		fflush(stdout);
+	}
+	if (!job->q->options->route.verbose) {
+		buf_free(&line);
 		return;
-	buf_init(&line, 64 * 1024);
+	}
+	buf_reset(&line);
 	deliver_result_text(r, &line);
 	fprintf(stderr, "mxtls queue: %s: %s\n", item->id, buf_str(&line));
 	buf_free(&line);
@@ -372,6 +383,30 @@ change_item(enum change change, struct queue_item *item, struct fail *why)
 	return rc;
 }
 
+/* --json: what was done to a message; why: it was not. */
+static void
+tell_changed(const struct change_job *job, const char *id, const struct fail *why)
+{
+	static const char *const words[] = { "hold", "release", "remove" };
+	struct buf line;
+	struct json j;
+
+	if (job->q->options->format != QUEUE_FORMAT_JSON)
+		return;
+	buf_init(&line, LIMIT_RECORD_BYTES);
+	json_init(&j, &line);
+	json_object_begin(&j);
+	json_key(&j, slice_str("id"));
+	json_put_str(&j, id);
+	json_key(&j, slice_str("action"));
+	json_put_str(&j, words[job->change]);
+	json_key(&j, slice_str("error"));
+	json_put_str(&j, why == NULL ? NULL : why->text);
+	json_object_end(&j);
+	printf("%s\n", buf_str(&line));
+	buf_free(&line);
+}
+
 static int
 change_one(void *ctx, const struct queue_entry *entry)
 {
@@ -383,12 +418,14 @@ change_one(void *ctx, const struct queue_entry *entry)
 		return 0;
 	job->done++;
 	if (queue_item_open(&item, &job->q->spool, entry->id, &why) == 0) {
-		if (change_item(job->change, &item, &why) == 0) {
-			queue_item_close(&item);
+		int rc = change_item(job->change, &item, &why);
+		queue_item_close(&item);
+		if (rc == 0) {
+			tell_changed(job, entry->id, NULL);
 			return 0;
 		}
-		queue_item_close(&item);
 	}
+	tell_changed(job, entry->id, &why);
 	if (why.code != FAIL_NO_INPUT)
 		job->status = command_fail(&cmd_queue, &why);
 	return 0;
@@ -421,7 +458,7 @@ queue_change(struct queue_command *q, enum change change)
 	if (q->ids_n == 0 && queue_scan(&q->spool, NULL, change_one, &job, &q->why) != 0)
 		job.status = command_fail(&cmd_queue, &q->why);
 	spool_flush(&q->spool, true);
-	if (job.done != q->ids_n || q->ids_n == 0)
+	if (o->format == QUEUE_FORMAT_TEXT && (job.done != q->ids_n || q->ids_n == 0))
 		printf("%zu messages\n", job.done);
 	return job.status;
 }
@@ -510,6 +547,9 @@ queue_command_run(const void *arg, const struct strs *operands)
 		    "remove "
 		    "or check",
 		    operands->v[0]);
+	if (options->format > QUEUE_FORMAT_JSON && run[action] != queue_check)
+		return command_usage_error(
+		    &cmd_queue, "formats nagios and prometheus are of check only");
 	q.ids = operands->v + 1;
 	q.ids_n = operands->n - 1;
 	for (size_t i = 0; i < q.ids_n; i++)

@@ -143,7 +143,7 @@ complete -c mxtls -n '__fish_seen_subcommand_from queue' -l config -r -F -d 'set
 complete -c mxtls -n '__fish_seen_subcommand_from queue' -l maildomain -x -d 'domain of MAILER-DAEMON in reports (default: /etc/mailname, or this host'\''s name)'
 complete -c mxtls -n '__fish_seen_subcommand_from queue' -l log -r -F -d 'append to this log; syslog is the system'\''s, none is none'
 complete -c mxtls -n '__fish_seen_subcommand_from queue' -l log-format -x -a 'text json' -d 'of the line for each recipient'
-complete -c mxtls -n '__fish_seen_subcommand_from queue' -l format -x -a 'text json nagios prometheus' -d 'of list, show and check'
+complete -c mxtls -n '__fish_seen_subcommand_from queue' -l format -x -a 'text json nagios prometheus' -d 'text; json for each action; the others of check'
 complete -c mxtls -n '__fish_seen_subcommand_from queue' -l json -d 'as --format json'
 complete -c mxtls -n '__fish_seen_subcommand_from queue' -l nagios -d 'as --format nagios'
 complete -c mxtls -n '__fish_seen_subcommand_from queue' -l prometheus -d 'as --format prometheus'

@@ -275,6 +275,22 @@ peak_of() {
     peer_stop busy
 }
 
+@test "JSON of run, hold, release and remove: an object for each recipient or message, and nothing else" {
+    mx taker 61 'send 220 mx' 'serve rcpt:no@=550 5.1.1 who'
+    put yes@d61.test no@d61.test
+    queue 0 hold --json "$ID"
+    same "$output" "{\"id\":\"$ID\",\"action\":\"hold\",\"error\":null}"
+    queue 0 release --all --json
+    same "$(jq -r .action <<< "$output")" release
+    queue 0 run --json
+    same "$(jq -r "select(.id == \"$ID\") | .recipient, .status" <<< "$output" | xargs -n 2 | sort | xargs)" "no@d61.test failed yes@d61.test delivered"
+    put a@d62.test
+    queue 0 remove --json "$ID"
+    same "$(jq -r .action <<< "$output") $(of "$ID" .id)" "remove "
+    queue 64 list --nagios
+    has "of check only"
+}
+
 @test "list of an empty queue, as text, as JSON; into head" {
     queue 0 list
     same "$output" "Mail queue is empty"
