@@ -12,7 +12,9 @@ setup_file() {
     dns_start < <(
         postfix_zone
         queue_zone
-        for d in auth login wrong cert nocert; do echo "$d.test. MX 10 rsa.box.test."; done
+        for d in auth login wrong cert nocert keys; do echo "$d.test. MX 10 rsa.box.test."; done
+        echo 'private.test. MX 10 ten.box.test.'
+        echo 'ten.box.test. A 10.9.8.7'
     )
     # Postfix does SMTP and SASL's framing, a script knows the passwords
     peer_start logins '^ready' "$ROOT/tests/peers/dovecot_auth_peer.py" "$BOX/logins" alice@box.test:s=ecret
@@ -24,7 +26,7 @@ smtpd_sasl_authenticated_header = yes
 smtpd_tls_ask_ccert = yes
 smtpd_tls_CAfile = $CERTS/root.crt
 smtpd_relay_restrictions = permit_sasl_authenticated, permit_tls_all_clientcerts, reject" \
-        postfix_start domains=auth.test,login.test,wrong.test,cert.test,nocert.test rsa
+        postfix_start domains=auth.test,login.test,wrong.test,cert.test,nocert.test,keys.test rsa
     credentials alice 's=ecret'
     credentials wrong nonsense
     credentials login 's=ecret' 'mechanisms = login'
@@ -75,6 +77,43 @@ wire_send() {
     wire_send 69 bob@nocert.test
     has "Access denied"
     same "$(postfix_received bob@nocert.test)" 0
+}
+
+# keyed STATUS DOMAIN RULE...: mail to it by this rule alone
+keyed() {
+    echo "policy $2 ${*:3}" > "$BATS_TEST_TMPDIR/policy"
+    send "$1" --policy "$BATS_TEST_TMPDIR/policy" -f alice@client.box.test "bob@$2"
+}
+
+@test "source=, ipv6=, max=, ciphers=, sni=, port=, private= and log=trace do on the wire what mxtls-policy(5) says" {
+    local words shown="client-cert=$BATS_FILE_TMPDIR/client.pem"
+    keyed 0 keys.test verify "$shown" source=192.0.2.77
+    postfix_mail bob@keys.test
+    file_has "$MAIL" "[192.0.2.77]"
+    keyed 0 keys.test verify "$shown" source=2001:db8::77
+    matches '"ip":"2001:db8::'
+    keyed 75 keys.test verify source=2001:db8::77 ipv6=no
+    [[ $(r .error) == *"of the other family"* ]] || assert_fail error "$output"
+    for words in only=2001:db8:: prefer=2001:db8:: no=192.0.2.; do
+        keyed 0 keys.test verify "$shown" "ipv6=${words%%=*}"
+        matches "\"ip\":\"${words#*=}"
+    done
+    keyed 0 keys.test verify "$shown" max=TLSv1.2 ciphers=ECDHE-RSA-CHACHA20-POLY1305
+    same "$(r '.tls | .version, .cipher' | xargs)" "TLSv1.2 TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"
+    mx named 37 'send 220 mx' 'serve ehlo=STARTTLS'
+    keyed 0 d37.test encrypt sni=other.box.test log=trace
+    sessions named > /dev/null
+    file_has "$(peer_log named)" "sni=other.box.test"
+    [[ $stderr == *"C: STARTTLS"* ]] || assert_fail trace "$stderr"
+    keyed 0 d37.test encrypt
+    same "$stderr" ""
+    peer_start other '^ready' "$ROOT/tests/peers/smtp_peer.py" --listen 192.0.2.38:2525 'send 220 mx' 'serve'
+    keyed 0 d38.test none port=2525
+    same "$(r .port) $(sessions other)" "2525 1"
+    keyed 75 private.test may
+    same "$(r .ip)" 10.9.8.7
+    keyed 75 private.test may private=deny
+    [[ $(r .error) == *"10.9.8.7 is a private address"* ]] || assert_fail error "$output"
 }
 
 # sends AT PEER: what a run at that time does there, as outcome() has it, of the sessions since the last look

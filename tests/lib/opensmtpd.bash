@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # A real OpenSMTPD. The one of Debian 12 offers STARTTLS and then fails the handshake (it was made for
 # LibreSSL, and its way to sign in another process does not fit OpenSSL 3): the real server that
-# promises and fails. Takes no mail.
+# promises and fails. Takes mail to opensmtpd.test only, into its queue.
 #
 #   setup_file() { certs_make; dns_start < <(opensmtpd_zone); opensmtpd_start; }
 #
@@ -27,8 +27,8 @@ opensmtpd_start() {
 pki box cert "$dir/opensmtpd.chain"
 pki box key "$dir/opensmtpd.key"
 listen on 192.0.2.45 port 25 tls pki box hostname opensmtpd.box.test
-action "none" maildir "$dir/mail"
-match from any for domain "nowhere.test" reject
+action "keep" relay host smtp+notls://127.0.0.9:9
+match from any for domain "opensmtpd.test" action "keep"
 CONF
     deb_command opensmtpd smtpd || return
     peer_start opensmtpd 'will accept at most' "${DEB_COMMAND[@]}" -d -v -f "$dir/conf"
