@@ -190,3 +190,19 @@ seen() {
     done
     same "$(r .starttls)" failed
 }
+
+@test "aiosmtpd takes mail in clear and over a TLS that it proves: dots, 8-bit, an address in UTF-8" {
+    local text=$BATS_TEST_TMPDIR/text
+    # shellcheck disable=SC2153 # DEBS is of tests/lib/debs.bash
+    PYTHONPATH=$DEBS/python3-aiosmtpd/usr/lib/python3/dist-packages peer_start aiosmtpd '^ready' /usr/bin/python3 \
+        "$ROOT/tests/peers/aiosmtpd_peer.py" 192.0.2.64 25 "$CERTS/wildcard.pem" "$text"
+    { cat "$MESSAGE"; printf '.\n..two\nGr\303\274\303\237e\nlast'; } > "$BATS_TEST_TMPDIR/message"
+    echo 'default verify' > "$BATS_TEST_TMPDIR/policy"
+    MESSAGE=$BATS_TEST_TMPDIR/message send 0 -i --policy "$BATS_TEST_TMPDIR/policy" "${FROM[@]}" bob@d64.test jörg@d64.test
+    same "$(r .protection)" pkix
+    file_has "$(peer_log aiosmtpd)" "message tls a@client.test bob@d64.test jörg@d64.test"
+    same "$(tail -n 4 "$text" | tr -d '\r')" $'.\n..two\nGrüße\nlast'
+    echo 'default none' > "$BATS_TEST_TMPDIR/policy"
+    send 0 --policy "$BATS_TEST_TMPDIR/policy" "${FROM[@]}" carl@d64.test
+    file_has "$(peer_log aiosmtpd)" "message clear a@client.test carl@d64.test"
+}
