@@ -6,6 +6,7 @@
 
 #include "app/send/credentials.h"
 #include "app/send/explain.h"
+#include "app/send/live.h"
 #include "app/store/places.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -127,6 +128,34 @@ count_pattern(void *ctx, const char *text, const struct rule *rule)
 	++*(size_t *)ctx;
 }
 
+static void
+tell_good(const struct policy_options *options, const char *text)
+{
+	if (options->json)
+		policy_check_json(&(struct live_line){ "policy", LIVE_OK, text });
+	else
+		printf("%s\n", text);
+}
+
+static int
+tell_bad(const struct policy_options *options, const struct fail *why)
+{
+	if (options->json)
+		policy_check_json(&(struct live_line){ "policy", LIVE_FAIL, why->text });
+	return command_fail(&cmd_policy, why);
+}
+
+static void
+tell_warnings(const struct policy_options *options, const struct strs *warnings)
+{
+	for (size_t i = 0; i < warnings->n; i++)
+		if (options->json)
+			policy_check_json(
+			    &(struct live_line){ "policy", LIVE_WARN, warnings->v[i] });
+		else
+			fprintf(stderr, "mxtls policy: warning: %s\n", warnings->v[i]);
+}
+
 static int
 check(const struct policy_options *options, const struct strs *operands, struct arena *arena)
 {
@@ -139,26 +168,26 @@ check(const struct policy_options *options, const struct strs *operands, struct 
 	if (operands->n > 2)
 		return command_usage_error(&cmd_policy, "check takes one file");
 	if (path == NULL && (path = places_config("policy", arena)) == NULL) {
-		if (!options->json)
-			printf("there is no policy file: level auto for every domain\n");
+		tell_good(options, "there is no policy file: level auto for every domain");
 		return EX_OK;
 	}
 	if ((rules = rules_load(path, &why)) == NULL)
-		return command_fail(&cmd_policy, &why);
+		return tell_bad(options, &why);
 	const struct rule *const *list = rules_list(rules, &n);
 	for (size_t i = 0; i < n; i++) {
 		if (check_rule(list[i], arena, &why) == 0)
 			continue;
 		fail_prefix(&why, "%s", rule_str(list[i]));
-		status = command_fail(&cmd_policy, &why);
+		status = tell_bad(options, &why);
 	}
-	for (size_t i = 0; i < rules_warnings(rules)->n; i++)
-		fprintf(stderr, "mxtls policy: warning: %s\n", rules_warnings(rules)->v[i]);
+	tell_warnings(options, rules_warnings(rules));
 	rules_each_pattern(rules, count_pattern, &patterns);
-	if (status == EX_OK && !options->json)
-		printf("%s: good: %zu policies for %zu patterns of domains; all others: %s, %s\n",
-		    path, n, patterns, level_str(rules_fallback(rules)->level),
-		    rule_str(rules_fallback(rules)));
+	if (status == EX_OK)
+		tell_good(options,
+		    arena_printf(arena,
+			"%s: good: %zu policies for %zu patterns of domains; all others: %s, %s",
+			path, n, patterns, level_str(rules_fallback(rules)->level),
+			rule_str(rules_fallback(rules))));
 	rules_free(rules);
 	return status;
 }

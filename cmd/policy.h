@@ -28,6 +28,9 @@ int policy_tlsrpt(
     const struct policy_options *options, const struct strs *operands, struct arena *arena);
 int policy_suggest(
     const struct policy_options *options, const struct strs *operands, struct arena *arena);
+/* check --json: a line of what it found, as an object on standard output. */
+struct live_line;
+void policy_check_json(const struct live_line *line);
 /* check --live, once the file is known to be good. */
 int policy_live(const struct policy_options *options, struct arena *arena);
 

@@ -19,29 +19,35 @@ struct job {
 	enum live_state worst;
 };
 
+void
+policy_check_json(const struct live_line *line)
+{
+	struct buf out;
+	struct json j;
+
+	buf_init(&out, LIMIT_RECORD_BYTES);
+	json_init(&j, &out);
+	json_object_begin(&j);
+	json_key(&j, slice_str("check"));
+	json_put_str(&j, line->check);
+	json_key(&j, slice_str("status"));
+	json_put_str(&j, live_state_str(line->state));
+	json_key(&j, slice_str("text"));
+	json_put_str(&j, line->text);
+	json_object_end(&j);
+	printf("%s\n", buf_str(&out));
+	buf_free(&out);
+}
+
 static void
 print_line(void *ctx, const struct live_line *line)
 {
 	struct job *job = ctx;
-	struct buf out;
-	struct json j;
 
-	if (!job->options->json) {
+	if (job->options->json)
+		policy_check_json(line);
+	else
 		printf("%-4s %s: %s\n", live_state_str(line->state), line->check, line->text);
-	} else {
-		buf_init(&out, LIMIT_RECORD_BYTES);
-		json_init(&j, &out);
-		json_object_begin(&j);
-		json_key(&j, slice_str("check"));
-		json_put_str(&j, line->check);
-		json_key(&j, slice_str("status"));
-		json_put_str(&j, live_state_str(line->state));
-		json_key(&j, slice_str("text"));
-		json_put_str(&j, line->text);
-		json_object_end(&j);
-		printf("%s\n", buf_str(&out));
-		buf_free(&out);
-	}
 	/* lookups may take long */
 	fflush(stdout);
 }

@@ -159,6 +159,12 @@ ROWS
     same "$(grep -c "$file:[123]: " <<< "$stderr")" 3
     HOME=$BATS_TEST_TMPDIR/nowhere XDG_CONFIG_HOME='' run -0 "$MXTLS" policy check
     matches 'no policy file'
+    run -78 --separate-stderr "$MXTLS" policy check --json "$file"
+    same "$(jq -r '.check, .status' <<< "$output" | xargs)" "policy fail policy fail policy fail"
+    printf 'group unused a.test\ndefault may\n' > "$file"
+    run -0 --separate-stderr "$MXTLS" policy check --json "$file"
+    same "$stderr$(jq -r '.status + " " + .text' <<< "$output" | sed "s|$file||")" \
+        "warn :1: group unused has no policy"$'\n'"ok : good: 1 policies for 0 patterns of domains; all others: may, $file:2 (default)"
     run -64 "$MXTLS" policy check a b
     run -64 "$MXTLS" policy chekc
     run -64 "$MXTLS" policy
