@@ -191,7 +191,7 @@ take(struct copy *c, struct slice bytes, struct fail *why)
 static int
 copy_file(int fd, int64_t bytes, struct copy *c, struct fail *why)
 {
-	char *data = mem_alloc(READ_BYTES);
+	char *data = mem_alloc(bytes < READ_BYTES ? (size_t)bytes + 1 : READ_BYTES);
 	int64_t at = 0;
 	int rc = 0;
 
