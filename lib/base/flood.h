@@ -9,7 +9,7 @@
 /*
  * A bound on lines of a log that a peer can cause (reference listen.md S33): so many in a window for each
  * key, such as an event and a client's network. What is left out is counted, and the count told. A table of fixed
- * size: keys that share a slot share its lines. Zeroed memory is an empty one.
+ * size: when it is full, keys share their lines. Zeroed memory is an empty one.
  */
 #define FLOOD_SLOTS 256
 #define FLOOD_LINES 100 /* of one key in a window */

@@ -56,6 +56,19 @@ TEST(a_million_keys_take_no_more_memory_and_lose_no_count)
 	CHECK_INT(passed + told, 100000);
 }
 
+TEST(a_few_keys_do_not_take_lines_from_each_other)
+{
+	static struct flood f;
+	char key[32];
+	unsigned dropped;
+
+	for (unsigned i = 0; i < 24; i++) {
+		snprintf(key, sizeof(key), "refused 192.0.%u.0/24", i);
+		CHECK_INT(passes(&f, key, FLOOD_LINES, 5, &dropped), FLOOD_LINES);
+		CHECK_INT(dropped, 0);
+	}
+}
+
 TEST(networks_of_addresses)
 {
 	static const struct {

@@ -8,6 +8,7 @@
 
 /* What goes to syslog, without one: libc's functions, the second where it is fortified, are ours here. */
 
+#undef syslog /* a macro, with clang */
 void __syslog_chk(int priority, int flag, const char *fmt, ...);
 
 static char said[2000];
