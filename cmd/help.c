@@ -19,8 +19,9 @@ command_fail(const struct command *command, const struct fail *why)
 {
 	fflush(stdout);
 	fprintf(stderr, "mxtls %s: %s\n", command->name, why->text);
-	if (why->code == FAIL_USAGE)
-		fprintf(stderr, "Try 'mxtls %s --help'.\n", command->name);
+	if (why->code == FAIL_USAGE) /* by sendmail's name it is a program of its own */
+		fprintf(stderr, "Try '%s%s --help'.\n", command->opts == NULL ? "" : "mxtls ",
+		    command->name);
 	return fail_info(why->code)->exit_status;
 }
 

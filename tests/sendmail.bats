@@ -102,6 +102,31 @@ envelope() {
     grep -l 'message/rfc822' "$BATS_FILE_TMPDIR"/S*.1 | xargs grep -q 'Hello Bob'
 }
 
+@test "no recipient: 64, and where help is: at the name that was called" {
+    run -64 --separate-stderr sendmail < "$MESSAGE"
+    [[ $stderr == *"no recipient"*"Try 'sendmail --help'"* ]] || assert_fail "what to use" "$stderr"
+}
+
+@test "the examples of mxtls.conf(5) are taken, and the first does what it says" {
+    local dir=$BATS_TEST_TMPDIR n=0 file
+    awk -v dir="$dir" '/^\.Sh/ { examples = $2 == "EXAMPLES" }
+        examples && /^\.Bd -literal/ { file = dir "/example." ++n; next }
+        /^\.Ed/ { file = "" }
+        file != "" { sub("/etc/mxtls/(dkim/)?", dir "/"); print > file }' "$ROOT/man/mxtls.conf.5"
+    printf '%s\n' 'user = alice@provider.example' 'token-command = /bin/echo token' > "$dir/provider.auth"
+    openssl genpkey -algorithm rsa -pkeyopt rsa_keygen_bits:2048 -out "$dir/s2026.pem" 2> /dev/null
+    openssl genpkey -algorithm ed25519 -out "$dir/e2026.pem"
+    chmod 600 "$dir"/*.auth "$dir"/*.pem
+    for file in "$dir"/example.*; do
+        run -0 "$MXTLS" send --config "$file" --queue "$dir/queue" --delivery queue --quiet -f root root < "$MESSAGE"
+        n=$((n + 1))
+    done
+    same "$n" 4
+    "$MXTLS" queue list --json --queue "$dir/queue" > "$dir/list"
+    same "$(jq -r 'select(.sender == "root@host.example.org") | .recipients[].recipient' "$dir/list")" admins@admins.example
+    same "$(jq -r 'select(.sender == "alice@provider.example") | .held' "$dir/list")" false
+}
+
 @test "no daemon by this name: -bd is refused with a word about what does it" {
     run -69 --separate-stderr sendmail -bd -q1h < "$MESSAGE"
     [[ $stderr == *"mxtls listen"* ]] || assert_fail "what to use" "$stderr"
