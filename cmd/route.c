@@ -22,6 +22,8 @@ load_policy(
 
 	if (path == NULL)
 		path = places_config("policy", arena);
+	if (options->store_only && options->no_policy)
+		path = NULL;
 	route->rules = path == NULL ? rules_default() : rules_load(path, why);
 	return route->rules == NULL ? -1 : 0;
 }

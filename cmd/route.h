@@ -21,6 +21,7 @@ struct route_options {
 	bool trust_ad, verbose;
 	bool read_only;  /* MTA-STS policies that are fetched are not remembered */
 	bool store_only; /* nothing is delivered: options are checked, and that is all */
+	bool no_policy;  /* with store_only: the policy is not even read */
 };
 
 /*

@@ -54,6 +54,33 @@ delivery_of(const struct send_options *options)
 	return options->when == SENDMAIL_QUEUE_ONLY ? DELIVERY_QUEUE : DELIVERY_BACKGROUND;
 }
 
+static enum send_delivery
+delivery(const struct send_job *job)
+{
+	return job->keep_only ? DELIVERY_QUEUE : delivery_of(job->options);
+}
+
+/*
+ * With a policy that cannot be read nothing is delivered. Programs that call sendmail ask nobody, and do not come again:
+ * their messages wait in the queue until the file is mended.
+ */
+static int
+open_route(struct send_job *job, struct route_options *route)
+{
+	const struct send_options *options = job->options;
+
+	if (route_open(job->route, route, &job->arena, &job->why) == 0)
+		return 0;
+	if (!options->sendmail || options->no_queue || job->why.code != FAIL_POLICY_FILE)
+		return -1;
+	struct fail policy = job->why;
+	route->store_only = route->no_policy = job->keep_only = true;
+	if (route_open(job->route, route, &job->arena, &job->why) != 0)
+		return -1;
+	log_error("%s; what is sent stays in the queue until this is mended", policy.text);
+	return 0;
+}
+
 static int
 set_up(struct send_job *job)
 {
@@ -64,7 +91,7 @@ set_up(struct send_job *job)
 		job->route = &job->own_route;
 		route.store_only = !options->no_queue && delivery_of(options) == DELIVERY_QUEUE;
 		if (system_enter(options->queue, true, &job->why) != 0 ||
-		    route_open(job->route, &route, &job->arena, &job->why) != 0)
+		    open_route(job, &route) != 0)
 			return -1;
 	}
 	if (options->no_queue)
@@ -275,7 +302,7 @@ act_on_stored(struct send_job *job, struct submit *s)
 	const struct send_options *options = job->options;
 	struct fail why;
 
-	switch (delivery_of(options)) {
+	switch (delivery(job)) {
 	case DELIVERY_NOW:
 		submit_try(s, options->deadline_ms);
 		job->results = s->results;
@@ -305,7 +332,7 @@ store_and_try(struct send_job *job)
 	if (job->stored != NULL)
 		job->stored(job->stored_ctx);
 	int status = act_on_stored(job, &s);
-	if (delivery_of(job->options) != DELIVERY_BACKGROUND && job->owner == NULL)
+	if (delivery(job) != DELIVERY_BACKGROUND && job->owner == NULL)
 		submit_warn_no_runner(&s);
 	submit_end(&s);
 	return status;

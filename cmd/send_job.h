@@ -19,6 +19,7 @@ struct send_job {
 	struct message message;
 	bool have_message;
 	struct route *route, own_route;
+	bool keep_only; /* the policy cannot be read: messages are stored, nothing is delivered */
 	struct spool *spool, own_spool;
 	struct queue_work work;
 	const char *stored_id;   /* in the queue; NULL: not stored */

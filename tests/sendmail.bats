@@ -127,6 +127,27 @@ envelope() {
     same "$(jq -r 'select(.sender == "alice@provider.example") | .held' "$dir/list")" false
 }
 
+@test "a policy that is broken keeps messages in the queue, -odi, too, until it is mended" {
+    local how before policy=$BATS_FILE_TMPDIR/config/mxtls/policy
+    before=$(sessions good)
+    export XDG_STATE_HOME=$BATS_TEST_TMPDIR
+    echo 'default encryt' > "$policy"
+    for how in -odi -odb -odq -v; do
+        run -0 --separate-stderr sendmail "$how" -f a@example.test b@example.test < "$MESSAGE"
+        [[ $stderr == *"$policy:1: unknown level"*"stays in the queue until this is mended"* ]] || assert_fail "$how" "$stderr"
+    done
+    run -78 sendmail -bv b@example.test
+    run -78 runq
+    run -78 "$MXTLS" send -f a@example.test b@example.test < "$MESSAGE"
+    same "$(sessions good) $("$MXTLS" queue list --json | wc -l)" "$before 4"
+    echo 'default may' > "$policy"
+    run -0 runq
+    rm "$policy"
+    run -0 mailq
+    same "$output" "Mail queue is empty"
+    [ "$(grep -c '^S[0-9]* data' "$(peer_log good)")" -ge 4 ]
+}
+
 @test "no daemon by this name: -bd is refused with a word about what does it" {
     run -69 --separate-stderr sendmail -bd -q1h < "$MESSAGE"
     [[ $stderr == *"mxtls listen"* ]] || assert_fail "what to use" "$stderr"
