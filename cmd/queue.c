@@ -263,6 +263,8 @@ wait_for_turn(struct run_job *job, struct queue_run *run, int64_t began, int64_t
 
 	for (;;) {
 		int wake = job->run.wake;
+		if (queue_run_wants_more(run) && now + CALLED_AGAIN_MS < next)
+			next = now + CALLED_AGAIN_MS;
 		if ((wake < 0 ? io_sleep(next, &why) : io_wait(wake, IO_READ, next, &why)) != 0)
 			return why.code == FAIL_TIMEOUT;
 		if (wake < 0)

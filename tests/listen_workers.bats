@@ -35,15 +35,6 @@ workers() {
 }
 
 # wait_until COMMAND...: at most 20 seconds
-wait_until() {
-    local i
-    for ((i = 0; i < 200; i++)); do
-        if "$@"; then return; fi
-        sleep 0.1
-    done
-    assert_fail "in vain" "$*"
-}
-
 gone() {
     ! kill -0 "$1" 2> /dev/null
 }

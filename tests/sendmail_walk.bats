@@ -181,8 +181,8 @@ t() {
     t 'To: a@example.test\nCc: <a@EXAMPLE.test>\nBcc: "a"@example.test\n\nx\n' 'ME a@example.test'
     # 7: deleted: Bcc folded, twice, last; Return-Path, Content-Length
     t 'Bcc: a@example.test,\n b@example.test\nBCC :\n\tc@example.test\nReturn-Path: <r@x>\nContent-Length: 5\nSubject: x\nbcc: d@example.test' 'ME a@example.test b@example.test c@example.test d@example.test'
-    [[ $(sent) != *[Bb][Cc][Cc]* && $(sent) != *Return-Path* && $(sent) != *Content-Length* && $(sent) != *@example.test,* ]] ||
-        assert_fail "deleted" "$(sent)"
+    # by their names: a Message-ID may have "bcc" in it
+    same "$(sent | grep -iE '^(bcc|return-path|content-length)[ :]|@example.test,')" ""
     # 8: the sender is the user's login name, whatever the environment says
     m 'To: a@example.test\n\nx\n'
     USER=other LOGNAME=other EMAIL=other@example.test sendmail -odi -t < "$BATS_FILE_TMPDIR/m"

@@ -103,3 +103,13 @@ readme_commands() {
     awk -v title="$1" 'index($0, title) == 1 { on = 1; next } on && /^    / { print; seen = 1; next } on && seen { exit }' "$ROOT/README.md" |
         sed -e ':a' -e '/\\$/{N;s/\\\n *//;ba' -e '}' -e 's/^    [$#] //' -e 's/ &$//'
 }
+
+# wait_until COMMAND ARG...: until it succeeds, 20 seconds at most
+wait_until() {
+    local i
+    for ((i = 0; i < 200; i++)); do
+        if "$@"; then return; fi
+        sleep 0.1
+    done
+    assert_fail "in vain" "$*"
+}

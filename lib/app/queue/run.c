@@ -37,7 +37,7 @@ queue_run_new(struct queue_run_options *options, struct fail *why)
 	run->options = options;
 	run->counts = page;
 	run->children = 0;
-	run->skipped = false;
+	run->skipped = run->missed = false;
 	gate_init(&run->slots, QUEUE_CHILDREN);
 	waitq_init(&run->done);
 	return run;
@@ -408,6 +408,16 @@ take_turn(const struct spool *spool, int *fd_r, struct fail *why)
 	return rc;
 }
 
+/* A child that was just forked may not have closed its copy yet: the lock is given up for that, too. */
+static void
+end_turn(int lock)
+{
+	if (lock < 0)
+		return;
+	flock(lock, LOCK_UN);
+	close(lock);
+}
+
 static int
 hand_out(struct queue_run *run, struct queue_pass *pass, const char *after, struct fail *why)
 {
@@ -434,8 +444,11 @@ queue_run_pass(struct queue_run *run, const char *after, struct fail *why)
 	int lock;
 	int rc = take_turn(spool, &lock, why);
 
+	run->missed = rc == 0;
 	if (rc <= 0)
 		return rc;
+	if (after == NULL)
+		run->skipped = false;
 	pass = mem_alloc(sizeof(*pass));
 	memset(pass, 0, sizeof(*pass));
 	pass->users = 1;
@@ -452,7 +465,12 @@ queue_run_pass(struct queue_run *run, const char *after, struct fail *why)
 	if (rc == 0)
 		rc = hand_out(run, pass, after, why);
 	pass_release(pass);
-	if (lock >= 0)
-		close(lock);
+	end_turn(lock);
 	return rc == 0 ? 1 : -1;
+}
+
+bool
+queue_run_wants_more(const struct queue_run *run)
+{
+	return run->missed || (run->skipped && run->children == 0);
 }

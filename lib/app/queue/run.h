@@ -57,6 +57,8 @@ struct queue_run *queue_run_new(struct queue_run_options *options, struct fail *
  * with STORAGE, STORAGE_FULL, CANCELLED.
  */
 int queue_run_pass(struct queue_run *run, const char *after, struct fail *why);
+/* Whether something was left to another process, whose end nobody here is told of: look again in a while. */
+bool queue_run_wants_more(const struct queue_run *run);
 
 /* Wait for all children; a stop is passed on to them. */
 void queue_run_wait(struct queue_run *run);

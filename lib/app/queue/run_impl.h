@@ -53,6 +53,7 @@ struct queue_run {
 	struct gate slots;
 	unsigned children;
 	bool skipped; /* a destination, since it still had a child */
+	bool missed;  /* the last pass, since another runner was handing out */
 	struct waitq done;
 };
 
