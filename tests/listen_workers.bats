@@ -34,7 +34,6 @@ workers() {
     pgrep -P "$(peer_pid "$1")"
 }
 
-# wait_until COMMAND...: at most 20 seconds
 gone() {
     ! kill -0 "$1" 2> /dev/null
 }
