@@ -68,8 +68,8 @@ plan_sandbox(struct supervisor *s)
 	s->sandbox.dir_fds = s->store_fds;
 	s->sandbox.programs = store->kind == STORE_COMMAND;
 	s->sandbox.sockets = store->kind == STORE_LMTP;
-	/* a mailbox is written by a child that may be stopped */
-	s->sandbox.processes = store->kind == STORE_MBOX;
+	/* a mailbox is written by a child that may be stopped; without fibers each session is a process */
+	s->sandbox.processes = store->kind == STORE_MBOX || !sched_wants_fibers();
 	if (store->kind == STORE_MBOX)
 		add_dir(s, folder_of(&s->arena, store->dir));
 	if (store->kind == STORE_MBOX || store->kind == STORE_LMTP) {
@@ -99,8 +99,7 @@ enter(struct supervisor *s, bool tell_lacks, struct fail *why)
 		log_warn("workers are less confined than they could be: %s", lacks.text[i]);
 	if (s->lw->begin(s->lw->arg, why) != 0)
 		return -1;
-	/* without fibers each session is a process of its own */
-	if (s->sandbox.processes || s->sandbox.programs || !sched_wants_fibers())
+	if (s->sandbox.processes || s->sandbox.programs)
 		return 0;
 	if (s->lw->receiver->store.commit != NULL)
 		s->lw->receiver->store.commit->restart = false;

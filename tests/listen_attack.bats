@@ -276,7 +276,8 @@ PYTHON
 @test "--timeout: 421 4.4.2, for silence and for a line that drips, also in a message" {
     start timeout --timeout 300ms
     run -0 peer --connect "$AT" 'reply 220' 'reply 421 4.4.2' 'until-close'
-    run peer --connect "$AT" 'reply 220' 'drip 50 EHLO client.box.test.and.more'
+    run peer --connect "$AT" 'reply 220' 'drip 50 EHLO client.box.test.and.more\r\n' 'reply 421 4.4.2'
+    matches 'S: 421 4.4.2|Broken pipe|reset'
     run peer --connect "$AT" 'reply 220' 'send EHLO x' 'reply 250' 'send MAIL FROM:<a@sender.test>' 'reply 250' \
         'send RCPT TO:<u@ok.test>' 'reply 250' 'send DATA' 'reply 354' 'drip 40 a message that is far too slow to be taken' 'reply 421 4.4.2'
     matches 'S: 421 4.4.2|Broken pipe|reset'

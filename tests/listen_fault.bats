@@ -298,8 +298,21 @@ s.ehlo()
 print(s.verify("x"))
 PYTHON
     has "(999, b'nonsense')"
+    # every point but TLS, and QUIT still ends the session
+    start --fault '*=reply:451 4.7.1 not today'
+    run -0 python3 - "$AT" <<'PYTHON'
+import socket, sys
+host, port = sys.argv[1].split(":")
+f = socket.create_connection((host, int(port)), 20).makefile("rwb")
+for command in "", "EHLO c.test", "MAIL FROM:<a@sender.test>", "RSET", "QUIT":
+    if command:
+        f.write(command.encode() + b"\r\n")
+        f.flush()
+    assert f.readline() == b"451 4.7.1 not today\r\n", command
+assert f.readline() == b""
+PYTHON
     local row
-    for row in TLS=explode MAIL=not-offered TLS=alert:300 TLS=cert:none EHLO/p:2=drop; do
+    for row in TLS/to:u=stall TLS=explode MAIL=not-offered TLS=alert:300 TLS=cert:none EHLO/p:2=drop; do
         run -64 timeout 10 "$MXTLS" listen --self-signed --deliver discard --fault "$row" 127.0.0.1:0
         has "'$row' is no fault: expected POINT"
     done

@@ -52,9 +52,13 @@ gone() {
     done
     # LMTP needs new sockets, the others none
     has_not "no new socket"
-    run -0 "$MXTLS" listen --self-check --user nobody --deliver discard
+    MXTLS_NO_FIBERS=0 run -0 "$MXTLS" listen --self-check --user nobody --deliver discard
     has "ok       no new socket"
     has "ok       no new process"
+    # where each session is a process, nothing else is claimed
+    MXTLS_NO_FIBERS=1 run -0 "$MXTLS" listen --self-check --user nobody --deliver discard
+    has "ok       no new socket"
+    has_not "no new process"
 }
 
 @test "--self-check tells what is missing: as root without --user, and with a command" {

@@ -108,7 +108,9 @@ parse_point(struct slice text, struct arena *arena, struct smtp_fault *fault)
 			return false;
 		fault->to = arena_slice(arena, value);
 	}
-	return point.n > 0;
+	/* where no recipient is known yet the fault would never happen */
+	bool early = strcmp(upper, "TLS") == 0 || strcmp(upper, "GREETING") == 0;
+	return point.n > 0 && !(early && fault->to != NULL);
 }
 
 static bool
@@ -173,7 +175,8 @@ smtp_fault_parse(
 	    parse_action(slice_sub(spec, equals + 1, spec.n), arena, fault_r))
 		return 0;
 	return fail_set(why, FAIL_USAGE,
-	    "'%.*s' is no fault: expected POINT[/p:PERCENT%%][/to:LOCALPART]=FAULT, where FAULT is "
+	    "'%.*s' is no fault: expected POINT[/p:PERCENT%%][/to:LOCALPART]=FAULT, without /to at "
+	    "GREETING and TLS, where FAULT is "
 	    "reply:TEXT, inject:TEXT, delay:TIME, slow:TIME, cut:BYTES, drop or close-notify; at "
 	    "EHLO also not-offered or masked; at TLS delay:TIME, cut:BYTES, drop, garbage, stall, "
 	    "alert:NUMBER, version:VERSION or cert:KIND (" TLS_FAULTY_WORDS ")",
