@@ -1,5 +1,6 @@
 #include "listen_job.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include "app/identity.h"
 #include "app/store/places.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -260,17 +262,17 @@ set_up_allow(const struct listen_options *options, struct listen_job *job, struc
 
 /* A file that cannot be made is told now, not in a minute. That of a receiver that runs is not touched. */
 static int
-set_up_stats(const struct listen_options *options, struct arena *arena, struct listen_job *job)
+set_up_stats(const struct listen_options *options, struct listen_job *job)
 {
 	job->receiver.stats = &job->stats;
 	job->stats_path = options->stats;
 	if (job->stats_path == NULL)
 		return 0;
-	const char *slash = strrchr(job->stats_path, '/');
-	const char *folder = slash == NULL ? "."
-					   : arena_strndup(arena, job->stats_path,
-						 (size_t)(slash - job->stats_path) + 1);
-	if (access(folder, W_OK | X_OK) != 0)
+	char *folder = file_folder(job->stats_path);
+	int error = access(folder, W_OK | X_OK) == 0 ? 0 : errno;
+	free(folder);
+	errno = error;
+	if (error != 0)
 		return fail_errno(&job->why, FAIL_CANT_CREATE, "cannot write %s", job->stats_path);
 	return 0;
 }
@@ -310,7 +312,7 @@ listen_job_set_up(struct listen_job *job, const struct listen_options *options,
 	config->tls_exempt = (const char *const *)options->exempt.v;
 	config->tls_exempt_n = options->exempt.n;
 	receiver_init(&job->receiver, config->hostname);
-	if (set_up_stats(options, arena, job) != 0)
+	if (set_up_stats(options, job) != 0)
 		return -1;
 	if (check_hostname(config->hostname, &job->why) != 0)
 		return -1;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app/listen/inbound_tell.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/sched.h"
@@ -31,16 +32,6 @@ struct supervisor {
 };
 
 /* --- what a worker still needs -------------------------------------------------------------------- */
-
-static const char *
-folder_of(struct arena *arena, const char *file)
-{
-	const char *slash = strrchr(file, '/');
-
-	if (slash == NULL)
-		return ".";
-	return slash == file ? "/" : arena_strndup(arena, file, (size_t)(slash - file));
-}
 
 static void
 add_dir(struct supervisor *s, const char *dir)
@@ -70,8 +61,11 @@ plan_sandbox(struct supervisor *s)
 	s->sandbox.sockets = store->kind == STORE_LMTP;
 	/* a mailbox is written by a child that may be stopped; without fibers each session is a process */
 	s->sandbox.processes = store->kind == STORE_MBOX || !sched_wants_fibers();
-	if (store->kind == STORE_MBOX)
-		add_dir(s, folder_of(&s->arena, store->dir));
+	if (store->kind == STORE_MBOX) {
+		char *folder = file_folder(store->dir);
+		add_dir(s, arena_strdup(&s->arena, folder));
+		free(folder);
+	}
 	if (store->kind == STORE_MBOX || store->kind == STORE_LMTP) {
 		add_dir(s, secure_getenv("TMPDIR"));
 		add_dir(s, "/tmp");

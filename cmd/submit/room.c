@@ -3,15 +3,14 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "app/store/storage.h"
 #include "base/limits.h"
 #include "submit.h"
 
 #define FLOOR_BYTES (16L * 1000 * 1000)
-#define FLOOR_PART 20 /* of the file system, when that is less */
-#define SHARE 4       /* of the room that is left, for one user */
+#define SHARE 4 /* of the room that is left, for one user */
 
 struct found {
 	int64_t all, own, own_bytes;
@@ -48,7 +47,7 @@ look(int incoming, struct found *f, struct fail *why)
 int
 submit_room(const struct submit_spool *s, int64_t bytes, struct fail *why)
 {
-	struct statvfs fs;
+	int64_t left, least;
 	struct found f;
 
 	if (look(s->incoming, &f, why) != 0)
@@ -61,11 +60,8 @@ submit_room(const struct submit_spool *s, int64_t bytes, struct fail *why)
 		return fail_set(why, FAIL_QUEUE_FULL,
 		    "%lld of your messages wait for the runner of the queue, and there may be %d",
 		    (long long)f.own, LIMIT_INCOMING_OWN);
-	if (fstatvfs(s->incoming, &fs) != 0 || fs.f_blocks == 0)
+	if (!storage_room(s->incoming, FLOOR_BYTES, &left, &least))
 		return 0;
-	int64_t block = (int64_t)fs.f_frsize, left = (int64_t)fs.f_bavail * block;
-	int64_t part = (int64_t)fs.f_blocks / FLOOR_PART * block;
-	int64_t least = part < FLOOR_BYTES ? part : FLOOR_BYTES;
 	if (left - bytes < least)
 		return fail_set(why, FAIL_QUEUE_FULL,
 		    "No space left for the queue: %lld bytes are free, and %lld are kept for its "

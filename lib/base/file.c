@@ -4,7 +4,11 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "base/mem.h"
 
 int
 file_read_all(int fd, struct buf *out)
@@ -66,4 +70,34 @@ file_replace(int dir, const char *name, const char *data, size_t n)
 	unlinkat(dir, part, 0);
 	errno = error;
 	return -1;
+}
+
+char *
+file_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		return mem_strdup(".");
+	return mem_strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+int
+file_nameless(const char *beside, int flags, mode_t mode)
+{
+#ifdef O_TMPFILE
+	char *folder = file_folder(beside);
+	int fd = open(folder, O_TMPFILE | O_CLOEXEC | flags, mode);
+	int error = errno;
+
+	free(folder);
+	errno = error;
+	return fd;
+#else
+	(void)beside;
+	(void)flags;
+	(void)mode;
+	errno = EOPNOTSUPP;
+	return -1;
+#endif
 }

@@ -2,6 +2,7 @@
 #define BASE_FILE_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 
@@ -26,5 +27,13 @@ int file_write_all(int fd, const char *p, size_t n);
  */
 #define FILE_NAME_BYTES 1024
 int file_replace(int dir, const char *name, const char *data, size_t n);
+
+/* The folder of a path: "." when it names none. Allocated. */
+char *file_folder(const char *path);
+/*
+ * A new file without a name in the folder of this path, which no kill leaves behind; flags and mode as of open(2). -1 with
+ * errno, also where the system or the file system has no such files.
+ */
+int file_nameless(const char *beside, int flags, mode_t mode);
 
 #endif

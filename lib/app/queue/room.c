@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "app/store/storage.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -109,16 +110,11 @@ check_numbers(const int64_t now[2], int64_t bytes, const struct queue_bounds *b,
 static int
 check_disk(const struct spool *spool, int64_t bytes, struct fail *why)
 {
-	int64_t least = spool->bounds.min_free;
-	struct statvfs fs;
+	int64_t left, least;
 
-	if (least <= 0 || fstatvfs(spool->q, &fs) != 0 || fs.f_blocks == 0)
+	if (spool->bounds.min_free <= 0 ||
+	    !storage_room(spool->q, spool->bounds.min_free, &left, &least))
 		return 0;
-	int64_t block = (int64_t)fs.f_frsize;
-	int64_t most = (int64_t)fs.f_blocks / ROOM_FLOOR_S * block;
-	int64_t left = (int64_t)fs.f_bavail * block;
-	if (least > most)
-		least = most;
 	if (left - bytes >= least)
 		return 0;
 	return fail_set(why, FAIL_QUEUE_FULL,

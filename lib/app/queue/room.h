@@ -19,8 +19,7 @@
  * as are submitted at once, never by more.
  */
 #define ROOM_BUCKETS 4096
-#define ROOM_SHARE 4    /* one user of a host may have a fourth of its queue */
-#define ROOM_FLOOR_S 20 /* a file system keeps no more free for us than a 20th, however small */
+#define ROOM_SHARE 4 /* one user of a host may have a fourth of its queue */
 
 /*
  * Whether a message of so many bytes may come in, to_come of which are not on the disk yet; owner: NULL, or the user of this host

@@ -58,14 +58,11 @@ unlink_stale(const char *path)
 static int
 make_dotlock(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	char *dir = slash == NULL ? mem_strdup(".") : mem_strndup(path, (size_t)(slash - path + 1));
 	char text[64], name[64];
 	int n = snprintf(text, sizeof(text), "%ld%s", (long)getpid(), lock_mark);
-	int fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0444);
+	int fd = file_nameless(path, O_WRONLY, 0444);
 	bool named = false;
 
-	free(dir);
 	if (fd < 0) {
 		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
 		named = true;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/crc32c.h"
@@ -52,6 +53,20 @@ sync_parent(const char *path, struct fail *why)
 		close(fd);
 	free(parent);
 	return rc;
+}
+
+bool
+storage_room(int fd, int64_t floor, int64_t *free_r, int64_t *least_r)
+{
+	struct statvfs fs;
+
+	if (fstatvfs(fd, &fs) != 0 || fs.f_blocks == 0)
+		return false;
+	int64_t block = (int64_t)fs.f_frsize;
+	int64_t part = (int64_t)fs.f_blocks / STORAGE_FLOOR_PART * block;
+	*free_r = (int64_t)fs.f_bavail * block;
+	*least_r = part < floor ? part : floor;
+	return true;
 }
 
 int

@@ -23,6 +23,13 @@
 int storage_fail(struct fail *why, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
+ * What is free of the file system of fd, and what has to stay so: floor bytes, but of a small one no more than a
+ * STORAGE_FLOOR_PARTth. False: it cannot be found out.
+ */
+#define STORAGE_FLOOR_PART 20
+bool storage_room(int fd, int64_t floor, int64_t *free_r, int64_t *least_r);
+
+/*
  * Open the directory at path, made with mode 0700 when it is missing; its parent must exist. A link
  * at path is followed (the administrator chose it). What was made is synced. Returns a descriptor
  * or -1. Fails with CANT_CREATE, STORAGE, STORAGE_FULL.

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/mem.h"
 
@@ -76,36 +77,21 @@ survey_file_open(
 	return keep && !f->is_stream ? open_kept(f, torn_r, why) : 0;
 }
 
-/* A file without a name in a folder, where the file system can: no kill leaves one behind. */
-static int
-open_nameless(const char *dir)
-{
-#ifdef O_TMPFILE
-	return open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-#else
-	(void)dir;
-	return -1;
-#endif
-}
-
 int
 survey_file_open_unnamed(struct survey_file *f, const char *path, struct fail *why)
 {
 	const char *tmp = secure_getenv("TMPDIR");
 	const char *dir = tmp != NULL && tmp[0] == '/' ? tmp : "/tmp";
-	const char *slash = path == NULL ? NULL : strrchr(path, '/');
 	struct buf name;
 
 	memset(f, 0, sizeof(*f));
 	buf_init(&name, LIMIT_CONFIG_LINE_BYTES);
-	if (path == NULL)
-		buf_printf(&name, "%s/", dir);
+	if (path != NULL)
+		buf_printf(&name, "%s.XXXXXX", path);
 	else
-		buf_printf(&name, "%.*s", slash == NULL ? 0 : (int)(slash - path) + 1, path);
-	f->fd = open_nameless(slash == NULL && path != NULL ? "." : buf_str(&name));
-	buf_printf(&name, "%s.XXXXXX",
-	    path == NULL ? "mxtls-survey" : path + (slash == NULL ? 0 : slash - path + 1));
+		buf_printf(&name, "%s/mxtls-survey.XXXXXX", dir);
 	f->path = buf_steal(&name);
+	f->fd = file_nameless(f->path, O_RDWR, 0600);
 	if (f->fd >= 0)
 		return 0;
 	f->fd = mkostemp(f->path, O_CLOEXEC);
